@@ -1,0 +1,76 @@
+"""`bakeoff run STUDY`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+from bakeoff.errors import BakeoffError
+
+UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def seconds(text: str | None) -> float | None:
+    """'90s', '10m', '1.5h' as seconds."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|)\s*", text)
+    if not match or float(match[1]) <= 0:
+        raise BakeoffError(f"--budget {text!r} is no time.", fix="write it like 90s, 10m or 1h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+@click.command("run")
+@click.argument("study")
+@click.option("--resume", is_flag=True, help="Finish the newest unfinished run of this study (or the run folder given as STUDY).")
+@click.option("--budget", metavar="TIME", help="Most time to take, like 10m; what does not fit is reported as not run.")
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of run folders.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), help="Trials at once; timing always runs alone.  [default: cores / threads]"
+)
+@click.option("--approaches", metavar="NAMES", help="Only these approaches of the study, separated by commas.")
+@click.option("--seeds", type=click.IntRange(1, 100), help="Number of seeds instead of the study's.")
+@click.option("--check", is_flag=True, help="Exit with 3 if the choice does not keep the study's limits.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, to standard output.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def run_command(
+    study: str, resume: bool, budget: str | None, runs: Path, workers: int | None, approaches: str | None, seeds: int | None,
+    check: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Run STUDY: the name of a shipped study, or a path to a .yaml file.
+
+    Ctrl-C stops and keeps what is done; --resume goes on from there.
+    """
+    from bakeoff.cli.progress import watching
+    from bakeoff.verbs import run_study
+
+    only = tuple(name.strip() for name in approaches.split(",")) if approaches else None
+    with watching(quiet=quiet) as watch:
+        try:
+            document = run_study(
+                study,
+                runs=runs,
+                resume=resume,
+                budget_seconds=seconds(budget),
+                workers=workers,
+                approaches=only,
+                seeds=seeds,
+                watch=watch,
+            )
+        except KeyboardInterrupt:
+            click.echo(f"\nStopped. What is done is kept: `bakeoff run {study} --resume` goes on from here.", err=True)
+            raise SystemExit(130) from None
+    if as_json:
+        click.echo(document.model_dump_json(indent=1))
+    else:
+        from rich.console import Console
+
+        from bakeoff.report import terminal
+
+        console = Console()
+        console.print(terminal(document))
+        console.print(f"\nReport  {document.report}\nMemo    {document.memo}", highlight=False, soft_wrap=True, markup=False)
+    if check and document.verdict.kind in ("none_within_limits", "nothing_ran"):
+        raise SystemExit(3)

@@ -1,0 +1,246 @@
+"""From a run folder to the verdict document: measure, compare, then decide."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from bakeoff.contract import Finding, Progress, Trial, quiet
+from bakeoff.decide import curves, mistakes
+from bakeoff.decide.evidence import Evidence, gather
+from bakeoff.decide.record import (
+    ApproachResult,
+    Check,
+    DataSummary,
+    Document,
+    McNemar,
+    Pair,
+    Reproduce,
+    StudySummary,
+    Verdict,
+)
+from bakeoff.decide.redo import redecide
+from bakeoff.decide.results import as_range, result_of
+from bakeoff.measure.compare import Comparison, compare, compare_whole, family, mcnemar
+from bakeoff.run.ledger import Ledger
+from bakeoff.study import write_study
+
+
+def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", progress: Progress = quiet) -> Document:
+    """The verdict document of a run, from what its folder holds.
+
+    Parameters
+    ----------
+    wall_seconds : float
+        How long the run took, all resumptions together, for the record.
+    command : str
+        What a person types to run it again.
+    """
+    evidence = gather(ledger)
+    names = [spec.name for spec in evidence.study.approaches]
+    results = []
+    for index, name in enumerate(names):
+        results.append(result_of(evidence, name))
+        progress((index + 1) / (len(names) + 1), f"intervals of {name}")
+    done = [result.name for result in results if result.status == "done"]
+    pairs = pairs_of(evidence, done)
+    found_curves = curves.curves_of(evidence)
+    document = Document(
+        run=str(ledger.folder),
+        report=str(ledger.folder / "report.html"),
+        memo=str(ledger.folder / "memo.md"),
+        study=_study(evidence),
+        data=_data(evidence),
+        verdict=Verdict(sentence="", choice=None, kind="nothing_ran"),
+        approaches=results,
+        pairs=pairs,
+        checks=_checks(evidence, results),
+        curves=found_curves,
+        curves_say=curves.say(evidence, found_curves),
+        differs=_differs(results),
+        mistakes=mistakes.mistakes_of(evidence, done),
+        views=dict(
+            evidence.task.views(evidence.items, {name: evidence.answers[Trial(name, evidence.seeds(name)[0])] for name in done})
+        ),
+        not_tested=_not_tested(evidence, results),
+        reproduce=_reproduce(evidence, wall_seconds, command),
+    )
+    return redecide(document)
+
+
+def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
+    """Every pair of approaches, compared on the same items; Holm over all of them."""
+    metric, study = evidence.metric, evidence.study
+    couples = list(combinations(names, 2))
+    compared: list[Comparison] = []
+    for a, b in couples:
+        shared: dict[str, Any] = {
+            "clusters": evidence.clusters,
+            "margin": study.margin,
+            "higher_is_better": metric.higher_is_better,
+        }
+        seeds = {name: evidence.seeds(name) for name in (a, b)}
+        if metric.per_item is not None:
+            compared.append(compare(evidence.scores(a, metric, seeds[a]), evidence.scores(b, metric, seeds[b]), **shared))
+        else:
+            first, second = (evidence.whole(name, metric, seeds[name]) for name in (a, b))
+            compared.append(compare_whole(first, second, len(evidence.items), seed=0, **shared))
+    judged = family(compared)
+    return [_pair(evidence, a, b, comparison) for (a, b), comparison in zip(couples, judged, strict=True)]
+
+
+def _pair(evidence: Evidence, a: str, b: str, found: Comparison) -> Pair:
+    return Pair(
+        a=a,
+        b=b,
+        metric=evidence.metric.name,
+        difference=as_range(found.difference),
+        p=found.p,
+        p_raw=found.p_raw,
+        mcnemar=_mcnemar(evidence, a, b),
+        verdict=found.verdict,
+        n_to_settle=found.n_to_settle,
+        needs_seeds=found.needs_seeds,
+        a_good_enough=found.a_good_enough,
+        b_good_enough=found.b_good_enough,
+        a_beats_b=found.a_beats_b,
+        says=_says(evidence, a, b, found),
+    )
+
+
+def _says(evidence: Evidence, a: str, b: str, found: Comparison) -> str:
+    """The comparison in one sentence."""
+    percent = evidence.metric.percent
+    scale, unit = (100, " points") if percent else (1, "")
+    gap = found.difference
+    ends = f"{gap.low * scale:+.1f} to {gap.high * scale:+.1f}" if percent else f"{gap.low:+.3f} to {gap.high:+.3f}"
+    mid = f"{abs(gap.mid) * scale:.1f}" if percent else f"{abs(gap.mid):.3f}"
+    margin = f"{found.margin * scale:g}{unit}"
+    if found.verdict == "superior":
+        return f"{a} is better than {b} by {mid}{unit} ({ends})."
+    if found.verdict == "inferior":
+        return f"{a} is worse than {b} by {mid}{unit} ({ends})."
+    if found.verdict == "equivalent":
+        return f"{a} and {b} differ by less than {margin} ({ends}): the same for this purpose."
+    if found.verdict == "non-inferior":
+        return f"{a} is not worse than {b} by {margin} or more ({ends})."
+    if found.needs_seeds:
+        return f"{a} and {b}: not settled ({ends}); the spread between trainings is too large, so more seeds are needed."
+    more = f"; about {found.n_to_settle:,} more test items would settle it" if found.n_to_settle else ""
+    return f"{a} and {b}: not settled ({ends}){more}."
+
+
+def _mcnemar(evidence: Evidence, a: str, b: str) -> McNemar | None:
+    shared = sorted(set(evidence.seeds(a)) & set(evidence.seeds(b)))
+    if not shared or evidence.metric.per_item is None or evidence.clusters is not None:
+        return None  # with clusters the items are not independent, and McNemar's test would be too sure
+    first, second = (evidence.scores(name, evidence.metric, shared[:1])[0] for name in (a, b))
+    both = ~np.isnan(first) & ~np.isnan(second)
+    if not np.isin(first[both], (0, 1)).all() or not np.isin(second[both], (0, 1)).all():
+        return None
+    only_a, only_b = int((first[both] > second[both]).sum()), int((first[both] < second[both]).sum())
+    return McNemar(only_a=only_a, only_b=only_b, p=float(mcnemar(only_a, only_b)))
+
+
+def _study(evidence: Evidence) -> StudySummary:
+    study, metric = evidence.study, evidence.metric
+    return StudySummary(
+        name=study.study,
+        question=study.question,
+        task=study.task,
+        metric=metric.name,
+        metric_title=metric.title,
+        higher_is_better=metric.higher_is_better,
+        percent=metric.percent,
+        margin=study.margin,
+        limits=list(study.limits),
+        volume_per_day=study.volume,
+        horizon_days=study.horizon_days,
+        prices=dict(study.prices),
+        anchors={name: anchor.model_dump() for name, anchor in study.values.items()},
+        weights=dict(study.weights),
+    )
+
+
+def _data(evidence: Evidence) -> DataSummary:
+    about, splits = evidence.about, evidence.ledger.splits()
+    first = min(splits.train)
+    return DataSummary(
+        name=about["name"],
+        licence=about["licence"],
+        items=about["items"],
+        train=len(splits.train[first]),
+        valid=len(splits.valid[first]),
+        test=len(splits.test),
+        notes=list(about["notes"]),
+        facts=dict(about["facts"]),
+        hashes={f"{split} {axis}": value for split, both in about["hashes"].items() for axis, value in both.items()},
+    )
+
+
+def _checks(evidence: Evidence, results: list[ApproachResult]) -> list[Check]:
+    from bakeoff.decide.after import after_run
+
+    before = [Finding(f["code"], f["title"], f["outcome"], f["says"]) for f in evidence.about["findings"]]
+    return [Check(code=f.code, title=f.title, outcome=f.outcome, says=f.says) for f in (*before, *after_run(evidence, results))]
+
+
+def _differs(results: list[ApproachResult]) -> dict[str, dict[str, Any]]:
+    """Settings that two or more approaches have and that are not the same everywhere."""
+    by_setting: dict[str, dict[str, Any]] = {}
+    for result in results:
+        for setting, value in result.settings.items():
+            by_setting.setdefault(setting, {})[result.name] = value
+    return {
+        setting: values
+        for setting, values in by_setting.items()
+        if len(values) > 1 and len({json.dumps(v, sort_keys=True, default=str) for v in values.values()}) > 1
+    }
+
+
+def _not_tested(evidence: Evidence, results: list[ApproachResult]) -> list[str]:
+    about = evidence.about
+    found = [
+        f"Other data: every figure is about {about['name']} ({len(evidence.items):,} test items). Texts from another source, a later time or another "
+        "language may give another answer.",
+        "Load: latency was measured one request at a time. How it grows when many arrive at once was not measured.",
+        "Prices: they come from the dated table in this report, not from a bill.",
+        "Deliberate attacks, and whether mistakes fall harder on some groups of people than on others.",
+    ]
+    for result in results:
+        if result.status != "done":
+            found.append(
+                f"{result.name}: {'it failed: ' + (result.failure or '') if result.status == 'failed' else 'it did not run in the time given'}."
+            )
+        elif result.failure:
+            found.append(f"{result.name}: one of its processes failed ({result.failure}); its figures come from the others.")
+    if any(len(result.seeds) == 1 for result in results):
+        single = [result.name for result in results if len(result.seeds) == 1]
+        found.append(
+            f"Another training of {', '.join(single)}: one seed only, so the luck of a single run is not in the interval."
+        )
+    if not any(result.use == "endpoint" for result in results):
+        found.append("Large hosted models: no endpoint was part of this study (see the how-to on endpoints for adding one).")
+    return found
+
+
+def _reproduce(evidence: Evidence, wall_seconds: float, command: str) -> Reproduce:
+    environment = json.loads((evidence.ledger.folder / "environment.json").read_text(encoding="utf-8"))
+    machine = environment["machine"]
+    return Reproduce(
+        command=command or f"bakeoff run {evidence.study.study}",
+        bakeoff=environment["bakeoff"],
+        python=environment["python"],
+        platform=environment["platform"],
+        device=str(machine.get("device", "unknown")),
+        threads=environment["threads"],
+        load_average=machine.get("load_average"),
+        seeds=list(range(evidence.study.seeds)),
+        versions=dict(machine.get("versions", {})),
+        study_yaml=write_study(evidence.study),
+        started=environment["started"],
+        wall_seconds=wall_seconds,
+    )

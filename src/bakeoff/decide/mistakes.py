@@ -1,0 +1,64 @@
+"""Which items each approach got wrong: counts over all test items, and examples to read."""
+
+from __future__ import annotations
+
+from bakeoff.contract import Answer, Item, Trial
+from bakeoff.decide.evidence import Evidence
+from bakeoff.decide.record import Mistake, Mistakes
+
+MOST_EXAMPLES = 60
+LONGEST_SHOWN = 300
+
+
+def mistakes_of(evidence: Evidence, names: list[str]) -> Mistakes:
+    """Disagreements at the first seed that every named approach has, the most telling ones first.
+
+    Only a task whose primary metric scores items right or wrong has these; for others the result is empty.
+    """
+    shared = set.intersection(*(set(evidence.seeds(name)) for name in names)) if names else set()
+    score = evidence.metric.per_item
+    if not shared or score is None or len(names) < 1:
+        return Mistakes()
+    seed = min(shared)
+    answers = {name: evidence.answers[Trial(name, seed)] for name in names}
+    by_all = by_none = 0
+    only, only_right = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    disagreements: list[tuple[float, Mistake]] = []
+    for index, item in enumerate(evidence.items):
+        scores = {name: score(item, answers[name][index]) for name in names}
+        wrong = [name for name, value in scores.items() if value is not None and value < 0.5]
+        right = [name for name, value in scores.items() if value is not None and value >= 0.5]
+        by_none += not wrong
+        by_all += len(wrong) == len(names)
+        if len(wrong) == 1:
+            only[wrong[0]] += 1
+        if len(right) == 1 and len(names) > 1:
+            only_right[right[0]] += 1
+        if wrong:
+            # An even split between approaches tells the most about how they differ.
+            evenness = abs(len(wrong) - len(names) / 2)
+            disagreements.append((evenness, _mistake(evidence, item, {name: answers[name][index] for name in names}, wrong)))
+    disagreements.sort(key=lambda pair: (pair[0], pair[1].id))
+    chosen = [mistake for _, mistake in disagreements[:MOST_EXAMPLES]]
+    return Mistakes(
+        by_all=by_all, by_none=by_none, only=only, only_right=only_right, examples=chosen, shown_of=len(disagreements)
+    )
+
+
+def _mistake(evidence: Evidence, item: Item, answers: dict[str, Answer], wrong: list[str]) -> Mistake:
+    shown = evidence.task.show(item)
+    return Mistake(
+        id=item.id,
+        shown=shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…",
+        target=str(item.target)[:80],
+        answers={name: _said(answer) for name, answer in answers.items()},
+        wrong=wrong,
+    )
+
+
+def _said(answer: Answer) -> str:
+    if answer.error is not None:
+        return "(error)"
+    if answer.abstained:
+        return "(abstained)"
+    return str(answer.value)[:80]

@@ -1,0 +1,269 @@
+"""The verdict document: one record from which the table, the report, the memo and `--json` are all made.
+
+`bakeoff run --json` prints it and `verdict.json` keeps it; ``docs/reference/verdict.schema.json`` is
+generated from these classes. Fields are only ever added: programs may rely on what is here.
+Every figure a person is shown stands in this document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(_Part):
+    """A figure with its 95% interval in its own unit and the n behind it (items, or clusters of items)."""
+
+    mid: float
+    low: float
+    high: float
+    n: int
+
+
+class Verdict(_Part):
+    """The answer. `sentence` is two sentences: which one, and whether the difference is real."""
+
+    sentence: str
+    choice: str | None
+    kind: Literal["clear", "good_enough", "undecided", "none_within_limits", "nothing_ran"]
+    sure: float | None = Field(None, description="Share of sampled weights and measurements in which the choice wins, 0 to 1.")
+    would_change: list[str] = Field(default_factory=list, description="What would change the answer, one sentence each.")
+
+
+class Percentiles(_Part):
+    """Single-stream service time in seconds. A percentile without enough samples is null, never a guess."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    n: int = 0
+    low: dict[str, float] = Field(default_factory=dict, description="Lower ends of the percentiles' 95% intervals, by name.")
+    high: dict[str, float] = Field(default_factory=dict, description="Upper ends, by name.")
+    samples: list[float] = Field(default_factory=list, description="At most 400 of the measured times, in order of size.")
+
+
+class Context(_Part):
+    """Where a figure was measured."""
+
+    threads: int
+    load_average: float | None
+    device: str
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class ApproachResult(_Part):
+    """Everything measured about one approach."""
+
+    name: str
+    use: str
+    summary: str = ""
+    status: Literal["done", "failed", "not_run"] = "done"
+    failure: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings as run, defaults included.")
+    chosen: dict[str, Any] = Field(default_factory=dict, description="What was chosen on validation, and what the search cost.")
+    seeds: list[int] = Field(default_factory=list)
+    metrics: dict[str, Range] = Field(default_factory=dict)
+    per_seed: dict[str, list[float]] = Field(
+        default_factory=dict, description="Each metric at each seed, in the order of `seeds`."
+    )
+    calibration: dict[str, Any] = Field(default_factory=dict, description="Reliability bins and the perfect-model floor of ECE.")
+    items: int = 0
+    answered: int = 0
+    errors: int = 0
+    abstained: int = 0
+    error_kinds: dict[str, int] = Field(default_factory=dict)
+    latency_seconds: Percentiles = Percentiles()
+    throughput_per_second: Range | None = None
+    cold_start_seconds: float | None = None
+    peak_bytes: int | None = None
+    model_bytes: int | None = None
+    remote: bool = Field(False, description="Answers are bought from a server elsewhere.")
+    fit_peak_bytes: int | None = None
+    fit_seconds: float | None = None
+    tokens_in: float | None = Field(None, description="Mean per item.")
+    tokens_out: float | None = None
+    usd_per_1000: Range | None = None
+    usd_per_day: Range | None = None
+    replicas: int | None = None
+    paid_usd: float = Field(0.0, description="Money paid to endpoints during this run.")
+    limits: dict[str, float] = Field(default_factory=dict, description="Limit -> probability that it is met, 0 to 1.")
+    within_limits: bool = True
+    on_front: bool = Field(False, description="No other approach is at least as good in everything and better in something.")
+    win_share: float | None = None
+    context: Context | None = None
+
+
+class McNemar(_Part):
+    """Exact McNemar test on one shared seed: items only a got right, only b got right, two-sided p."""
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+class Pair(_Part):
+    """a - b on the same items, in the primary metric's unit."""
+
+    a: str
+    b: str
+    metric: str
+    difference: Range
+    p: float = Field(description="Two-sided, Holm-adjusted over all pairs of the study.")
+    p_raw: float
+    mcnemar: McNemar | None = None
+    verdict: Literal["superior", "inferior", "non-inferior", "equivalent", "undecided"]
+    n_to_settle: int | None = Field(None, description="Further test items that would settle an undecided pair with 80% power.")
+    needs_seeds: bool = Field(False, description="No number of items would settle it: the spread between seeds is too large.")
+    a_good_enough: bool = Field(False, description="a is not worse than b by the margin or more (Holm-adjusted).")
+    b_good_enough: bool = Field(False, description="b is not worse than a by the margin or more (Holm-adjusted).")
+    a_beats_b: float | None = Field(None, description="Share of seeds (ties half) at which a is ahead.")
+    says: str = ""
+
+
+class Check(_Part):
+    """One check. `could_not_run` is never shown as passed."""
+
+    code: str
+    title: str
+    outcome: Literal["passed", "problem", "tip", "not_applicable", "could_not_run"]
+    says: str
+
+
+class CurvePoint(_Part):
+    """The primary metric after training on `n_train` items."""
+
+    n_train: int
+    metric: Range
+    fit_seconds: float | None = None
+
+
+class Curve(_Part):
+    """A learning curve."""
+
+    approach: str
+    points: list[CurvePoint]
+
+
+class BreakEven(_Part):
+    """A daily volume at which two approaches cost the same. `volume_per_day` is null when there is none."""
+
+    a: str
+    b: str
+    volume_per_day: Range | None
+    says: str
+
+
+class Mistake(_Part):
+    """One item on which approaches disagree or all fail."""
+
+    id: str
+    shown: str
+    target: str
+    answers: dict[str, str] = Field(description="Approach -> what it said ('(error)', '(abstained)' where it did not).")
+    wrong: list[str]
+
+
+class Mistakes(_Part):
+    """Which items each approach got wrong, on the first shared seed."""
+
+    by_all: int = 0
+    by_none: int = 0
+    only: dict[str, int] = Field(default_factory=dict, description="Items that only this approach got wrong.")
+    only_right: dict[str, int] = Field(default_factory=dict, description="Items that only this approach got right.")
+    examples: list[Mistake] = Field(default_factory=list)
+    shown_of: int = Field(0, description="How many disagreements there are; `examples` holds at most 60 of them.")
+
+
+class DataSummary(_Part):
+    """What the study was run on."""
+
+    name: str
+    licence: str
+    items: int
+    train: int
+    valid: int
+    test: int
+    notes: list[str] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict)
+    hashes: dict[str, str] = Field(default_factory=dict)
+
+
+class Sensitivity(_Part):
+    """How the choice depends on the weights (SMAA)."""
+
+    weights: dict[str, float] = Field(default_factory=dict, description="Central weights by criterion, summing to 1.")
+    win_shares: dict[str, float] = Field(default_factory=dict)
+    next_best: str | None = None
+    changes: list[str] = Field(
+        default_factory=list, description="Nearest weights at which the winner changes, one sentence each."
+    )
+
+
+class Reproduce(_Part):
+    """What it takes to run this again."""
+
+    command: str
+    bakeoff: str
+    python: str
+    platform: str
+    device: str
+    threads: int
+    load_average: float | None
+    seeds: list[int]
+    versions: dict[str, str]
+    study_yaml: str
+    started: str
+    wall_seconds: float
+
+
+class StudySummary(_Part):
+    """The question."""
+
+    name: str
+    question: str
+    task: str
+    metric: str
+    metric_title: str
+    higher_is_better: bool
+    percent: bool
+    margin: float
+    limits: list[str]
+    volume_per_day: float
+    horizon_days: float
+    prices: dict[str, Any] = Field(description="The price table used, with its date and sources.")
+    anchors: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    weights: dict[str, float] = Field(default_factory=dict, description="Weights as the study states them.")
+
+
+class Document(_Part):
+    """The verdict document."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    report: str
+    memo: str
+    study: StudySummary
+    data: DataSummary
+    verdict: Verdict
+    approaches: list[ApproachResult]
+    pairs: list[Pair]
+    checks: list[Check]
+    curves: list[Curve] = Field(default_factory=list)
+    curves_say: list[str] = Field(default_factory=list)
+    break_evens: list[BreakEven] = Field(default_factory=list)
+    sensitivity: Sensitivity = Sensitivity()
+    differs: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Setting -> approach -> value, where they differ."
+    )
+    mistakes: Mistakes = Mistakes()
+    views: dict[str, Any] = Field(default_factory=dict, description="The task's own views, e.g. `confusion`.")
+    not_tested: list[str] = Field(default_factory=list)
+    reproduce: Reproduce

@@ -1,0 +1,264 @@
+"""The report: one HTML file that opens from disk with the network off and reads without scripts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bakeoff.decide.record import Check, Document
+from bakeoff.report import figures, mistakes, tables, ties
+from bakeoff.report import format as form
+from bakeoff.report.charts import strips, svg
+from bakeoff.report.palette import DARK, LIGHT, Look, looks
+from bakeoff.report.text import clean, clip, isolated, sentences, short
+
+LARGEST = 1_000_000
+"""Bytes: a page is under this, whatever the document holds."""
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+SECTIONS = (
+    ("evidence", "The evidence"),
+    ("comparison", "Side by side"),
+    ("differs", "What differs"),
+    ("mistakes", "Which items each got wrong"),
+    ("learning", "How much data it takes"),
+    ("latency", "How long one item takes"),
+    ("calibration", "Does it know when it is unsure?"),
+    ("cost", "Cost and break-even"),
+    ("sensitivity", "What would change the choice"),
+    ("pairs", "Which differences are real"),
+    ("checks", "Checks"),
+    ("untested", "What was not tested"),
+    ("reproduce", "How to reproduce"),
+    ("data", "The data"),
+)
+
+KINDS = {
+    "clear": ("●", "Clear"),
+    "good_enough": ("◐", "Good enough"),
+    "undecided": ("○", "Undecided"),
+    "none_within_limits": ("⊘", "None within the limits"),
+    "nothing_ran": ("⊘", "Nothing ran"),
+}
+
+OUTCOMES = {
+    "problem": ("!", "Problem"),
+    "could_not_run": ("?", "Could not run"),
+    "tip": ("→", "Tip"),
+    "passed": ("✓", "Passed"),
+    "not_applicable": ("–", "Not applicable"),
+}
+
+
+class Size(NamedTuple):
+    """How much of a document is put on a page: characters of one text, times of one approach, items."""
+
+    text: int
+    samples: int
+    examples: int
+    views: bool
+
+
+_SIZES = (
+    Size(4_000, 400, 60, True),
+    Size(1_000, 200, 60, True),
+    Size(400, 100, 30, True),
+    Size(200, 40, 10, False),
+    Size(80, 0, 0, False),
+)
+
+
+def page(document: Document) -> str:
+    """The whole report as one HTML text of less than 1 MB.
+
+    Parameters
+    ----------
+    document : Document
+        The only source: no figure is shown that is not in it. Every text in it is shown as text.
+
+    Returns
+    -------
+    str
+        HTML that makes no request, carries its own content policy, and holds the document as JSON. Where the
+        document is too large for that, long texts, single times and items are cut, and the page says so.
+    """
+    made = ""
+    for size in _SIZES:
+        kept = shortened(document, size)
+        made = _environment().get_template("page.html.j2").render(_context(kept, cut=kept != document))
+        if len(made.encode("utf-8", "replace")) < LARGEST:
+            break
+    return made.encode("utf-8", "replace").decode("utf-8")
+
+
+def shortened(document: Document, size: Size) -> Document:
+    """The document with long texts clipped, times thinned and items cut to `size`; equal to it where nothing is too long."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if len(value) <= size.text else f"{value[: size.text]} … ({len(value):,} characters)"
+        if isinstance(value, dict):
+            return {walk(key): walk(each) for key, each in value.items()}
+        return [walk(each) for each in value] if isinstance(value, list) else value
+
+    given = walk(document.model_dump())
+    for result in given["approaches"]:
+        result["latency_seconds"]["samples"] = list(strips.thin(result["latency_seconds"]["samples"], size.samples))
+    given["mistakes"]["examples"] = given["mistakes"]["examples"][: size.examples]
+    if not size.views:
+        given["views"] = {}
+    return Document.model_validate(given)
+
+
+def as_json(document: Document) -> Markup:
+    """The document as JSON that can stand in a ``<script>``: ASCII, no ``< > &``, figures that are not finite as null."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        if isinstance(value, dict):
+            return {str(key): finite(each) for key, each in value.items()}
+        return [finite(each) for each in value] if isinstance(value, list | tuple) else value
+
+    text = json.dumps(finite(document.model_dump(mode="python")), ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("bakeoff.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        user=_user, clip=clip, attribute=lambda value: isolated(clean(value)), short=short, count=form.count, seconds=form.seconds, setting=form.setting
+    )
+    made.globals.update(swatch=_swatch, palette_css=_palette_css, source=_source, missing=form.MISSING)
+    return made
+
+
+def _user(value: Any, longest: int = 2_000) -> Markup:
+    """Text that somebody else wrote, isolated from the direction of the text around it."""
+    return Markup("<bdi>{}</bdi>").format(clip(value, longest))
+
+
+def _source(name: str) -> Markup:
+    loader = _environment().loader
+    return Markup(loader.get_source(_environment(), name)[0]) if loader else Markup()
+
+
+def _palette_css(theme: str) -> Markup:
+    return Markup("".join(f"--c{index}:{colour};" for index, colour in enumerate(LIGHT if theme == "light" else DARK)))
+
+
+def _swatch(look: Look) -> Markup:
+    return Markup(f'<svg class="swatch" viewBox="0 0 14 14" width="14" height="14" aria-hidden="true">{svg.marker(7, 7, look, 5)}</svg>')
+
+
+class Fact(NamedTuple):
+    """One of the figures under the verdict."""
+
+    title: str
+    value: str
+    note: str
+
+
+def facts(document: Document) -> list[Fact]:
+    """What the choice is, in four figures; empty where nothing was chosen."""
+    study, verdict = document.study, document.verdict
+    chosen = next((r for r in document.approaches if r.name == verdict.choice), None)
+    if chosen is None:
+        return []
+    made = []
+    if value := chosen.metrics.get(study.metric):
+        show = form.metric_form(study.metric, study)
+        made.append(Fact(study.metric_title, show(value.mid), f"{show(value.low)} to {show(value.high)}, n = {value.n:,}"))
+    if chosen.usd_per_day:
+        made.append(Fact("Cost a day", form.usd(chosen.usd_per_day.mid), f"at {form.volume(study.volume_per_day)}"))
+    times = chosen.latency_seconds
+    if times.p50 is not None:
+        tail = f"p90 {form.percentile(times, 'p90')}"
+        made.append(Fact("Time per item", form.seconds(times.p50), f"p50; {tail}, n = {times.n:,}"))
+    if verdict.sure is not None:
+        made.append(Fact("Wins", form.share(verdict.sure), "of sampled weights and measurements"))
+    return made
+
+
+def checks(document: Document) -> list[tuple[Check, str, str]]:
+    """Checks with their symbol and word: problems first, then those that could not run."""
+    order = list(OUTCOMES)
+    found = sorted(document.checks, key=lambda check: (order.index(check.outcome), check.code))
+    return [(check, *OUTCOMES[check.outcome]) for check in found]
+
+
+def checks_say(document: Document) -> str:
+    """How the checks came out, in words: ``1 problem, 1 could not run, 2 passed``."""
+    counts = [(sum(c.outcome == o for c in document.checks), word.lower()) for o, (_, word) in OUTCOMES.items()]
+    return ", ".join(f"{n} {word + 's' if n > 1 and word in ('problem', 'tip') else word}" for n, word in counts if n)
+
+
+def _pairs(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, form.setting(value)) for key, value in given.items()]
+
+
+def _heaviest(weight: tuple[str, float]) -> tuple[float, str]:
+    return -weight[1], weight[0]
+
+
+def _context(document: Document, *, cut: bool) -> dict[str, Any]:
+    lead, rest = sentences(document.verdict.sentence)
+    return {
+        "d": document,
+        "policy": POLICY,
+        "sections": SECTIONS,
+        "lead": lead,
+        "rest": rest,
+        "kind": KINDS[document.verdict.kind],
+        "facts": facts(document),
+        "fig": {
+            "evidence": figures.evidence(document),
+            "tradeoff": figures.tradeoff(document),
+            "learning": figures.learning(document),
+            "latency": figures.latency(document),
+            "reliability": figures.reliability(document),
+            "breakeven": figures.break_even(document),
+            "shares": figures.win_shares(document),
+            "differences": figures.differences(document),
+        },
+        "order_note": ties.order_note(document),
+        "comparison": tables.comparison(document),
+        "everything": tables.everything(document),
+        "differs": tables.differs(document),
+        "settings": tables.settings(document),
+        "confusions": mistakes.confusions(document),
+        "only": mistakes.only_table(document),
+        "items": mistakes.listed(document),
+        "longest": (mistakes.LONGEST_ITEM, mistakes.LONGEST_ANSWER),
+        "matrix": tables.pairs_matrix(document),
+        "pairs": tables.pairs_table(document),
+        "looks": looks(r.name for r in document.approaches),
+        "day": document.reproduce.started[:10],
+        "prices": _pairs(document.study.prices),
+        "weights": [(name, form.percent(weight, 0)) for name, weight in sorted(document.sensitivity.weights.items(), key=_heaviest)],
+        "anchors": _pairs(document.study.anchors),
+        "data_facts": _pairs(document.data.facts),
+        "changes": list(dict.fromkeys([*document.sensitivity.changes, *document.verdict.would_change])),
+        "margin": form.margin(document.study),
+        "volume": form.volume(document.study.volume_per_day),
+        "checks": checks(document),
+        "checks_say": checks_say(document),
+        "json": as_json(document),
+        "cut": cut,
+    }

@@ -1,0 +1,281 @@
+"""The bench: run a study's trials, resume them, time them alone.
+
+Trials may overlap (as many processes as there are cores); timing never does. Only this process decides what
+runs next, and all it knows it reads from the ledger, so killing it at any moment loses at most the trials that
+were running.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from bakeoff import registry
+from bakeoff.contract import Finding, Progress, Task, Trial, quiet
+from bakeoff.errors import RunError
+from bakeoff.run import plan
+from bakeoff.run.ledger import Ledger, all_runs, to_json
+from bakeoff.run.processes import Pool, Worker
+from bakeoff.study import Study, write_study
+
+SHARE_FOR_TRIALS = 0.8
+"""The part of a time budget after which no trial goes on, so that timing and the report still fit."""
+FEWEST_FREE_BYTES = 500_000_000
+
+
+class Event(NamedTuple):
+    """Something that a person watching may want to see. `seconds_left` is None while nothing is known."""
+
+    kind: str
+    trial: Trial | None
+    fraction: float
+    note: str
+    overall: float
+    seconds_left: float | None
+
+
+Watch = Callable[[Event], None]
+
+
+def watch_nothing(event: Event) -> None:
+    """A Watch that says nothing."""
+
+
+@dataclass
+class Settings:
+    """How to run, as opposed to what.
+
+    `workers` is the number of trials at once (default: cores divided by the study's threads); `budget_seconds` bounds
+    the whole run; trials that do not fit in it are reported as not run.
+    """
+
+    runs: Path = Path("runs")
+    workers: int | None = None
+    budget_seconds: float | None = None
+
+
+@dataclass
+class Clock:
+    """What is done and how long it took, for the time left."""
+
+    trials: tuple[Trial, ...]
+    workers: int
+    timing_seconds: float
+    timings: int
+    took: dict[Trial, float] = field(default_factory=dict)
+    timed: int = 0
+
+    def expected(self, trial: Trial) -> float | None:
+        """Seconds that a trial should take, judged from those of its approach that are done."""
+        known = [seconds / (0.15 + 0.85 * t.fraction) for t, seconds in self.took.items() if t.approach == trial.approach]
+        return (sum(known) / len(known)) * (0.15 + 0.85 * trial.fraction) if known else None
+
+    def left(self, running: list[Worker]) -> tuple[float, float | None]:
+        """(share done, seconds left or None)."""
+        remaining = 0.0
+        going = {worker.trial: worker for worker in running if worker.job == "trial"}
+        guess = sum(self.took.values()) / len(self.took) if self.took else None
+        for trial in self.trials:
+            if trial in self.took:
+                continue
+            expected = self.expected(trial)
+            worker = going.get(trial)
+            if worker and worker.stage == "fit" and worker.fraction > 0.05:
+                expected = max(expected or 0.0, worker.seconds / worker.fraction)
+            expected = expected if expected is not None else guess
+            if expected is None:
+                return len(self.took) / max(1, len(self.trials)), None
+            remaining += max(0.0, expected - (worker.seconds if worker else 0.0))
+        timing = (self.timings - self.timed) * self.timing_seconds
+        spent = sum(self.took.values()) / self.workers + self.timed * self.timing_seconds
+        left = remaining / self.workers + timing
+        return spent / max(1e-9, spent + left), left
+
+
+def prepare(study: Study, *, base: Path, settings: Settings, progress: Progress = quiet) -> Ledger:
+    """Read the data, check it, split it, and write a new run folder that is ready to run.
+
+    Raises
+    ------
+    BakeoffError
+        For anything wrong with the study or its data; nothing has been written then.
+    """
+    plan.plan(study)
+    task: Task = registry.task(study.task)
+    free = shutil.disk_usage(_existing(settings.runs)).free
+    if free < FEWEST_FREE_BYTES:
+        raise RunError(
+            f"The disk is nearly full: {free / 1e6:.0f} MB free, a run needs {FEWEST_FREE_BYTES / 1e6:.0f} MB.",
+            fix="free some space, or choose another disk with --runs DIR",
+        )
+    dataset = task.load(study.data, base=base, progress=progress)
+    splits = task.split(dataset, study.data, seeds=range(study.seeds))
+    from bakeoff.measure.checks import hashes
+
+    by_id = {item.id: item for item in dataset.items}
+    kept = {"all": hashes(dataset.items), "test": hashes([by_id[name] for name in splits.test])}
+    for seed in splits.train:
+        kept[f"train seed {seed}"] = hashes([by_id[name] for name in splits.train[seed]])
+        kept[f"valid seed {seed}"] = hashes([by_id[name] for name in splits.valid[seed]])
+    findings: list[Finding] = list(task.check(dataset, splits))
+    ledger = Ledger.create(settings.runs, study, kept["all"]["x"] + kept["all"]["y"])
+    try:
+        ledger.write_data(dataset, splits, kept, findings)
+        _write_environment(ledger, study)
+    except RunError:
+        shutil.rmtree(ledger.folder, ignore_errors=True)  # nothing half-written: this run never began
+        raise
+    return ledger
+
+
+def find_unfinished(study: Study, runs: Path) -> Ledger:
+    """The newest run of this very study that has no verdict yet.
+
+    Raises
+    ------
+    RunError
+        If there is none to resume.
+    """
+    text = write_study(study)
+    for ledger in reversed(all_runs(runs)):
+        if not ledger.finished and ledger.data() is not None and write_study(ledger.study()) == text:
+            return ledger
+    raise RunError(f"There is no unfinished run of {study.study!r} under {runs} to resume.", fix="run it without --resume")
+
+
+def execute(ledger: Ledger, settings: Settings, watch: Watch = watch_nothing) -> None:
+    """Run every trial that the ledger does not hold yet, then time each approach alone.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, after the workers have left; the run can be resumed.
+    RunError
+        If another process is working on this run.
+    """
+    study = ledger.study()
+    trials = plan.plan(study)
+    workers = settings.workers or max(1, (os.cpu_count() or 1) // study.threads)
+    began = time.monotonic()
+    budget = settings.budget_seconds
+    with ledger.locked():
+        done = {trial for trial in trials if "answer" in ledger.measures(trial)}
+        timed = [Trial(spec.name, 0) for spec in study.approaches]
+        clock = Clock(trials, workers, study.timing.single_seconds * 0.6 + study.timing.batch_seconds * 0.6 + 3, len(timed))
+        clock.took.update(dict.fromkeys(done, 0.0))
+        pool = Pool(ledger)
+        try:
+            waiting = [trial for trial in trials if trial not in done]
+            stop_at = began + SHARE_FOR_TRIALS * budget if budget else None
+            _run_trials(ledger, study, waiting, pool, clock, workers, stop_at, watch)
+            _run_timings(ledger, study, timed, pool, clock, began + budget if budget else None, watch)
+        finally:
+            pool.stop()
+
+
+def _run_trials(
+    ledger: Ledger,
+    study: Study,
+    waiting: list[Trial],
+    pool: Pool,
+    clock: Clock,
+    workers: int,
+    stop_at: float | None,
+    watch: Watch,
+) -> None:
+    while waiting or pool.running:
+        late = stop_at is not None and time.monotonic() > stop_at
+        if late:
+            waiting.clear()
+            for worker in list(pool.running):
+                pool.stop(worker)
+                watch(_event("stopped", worker.trial, "the time budget is spent", clock, pool))
+            return
+        while waiting and len(pool.running) < workers:
+            trial = waiting.pop(0)
+            pool.start(trial, "trial", study.spec(trial.approach).threads or study.threads)
+            watch(_event("started", trial, "", clock, pool))
+        _listen(ledger, pool, clock, watch)
+
+
+def _run_timings(
+    ledger: Ledger, study: Study, timed: list[Trial], pool: Pool, clock: Clock, stop_at: float | None, watch: Watch
+) -> None:
+    for trial in timed:
+        measures = ledger.measures(trial)
+        use = registry.approach(study.task, study.spec(trial.approach).use)
+        # A remote answer is timed when it is paid for: asking again to time it would pay twice.
+        if (
+            "answer" not in measures
+            or "timing" in measures
+            or getattr(use, "remote", False)
+            or not (ledger.trial_folder(trial) / "model").is_dir()
+        ):
+            clock.timed += 1
+            continue
+        if stop_at is not None and time.monotonic() > stop_at:
+            return
+        pool.start(trial, "timing", study.spec(trial.approach).threads or study.threads)
+        watch(_event("timing", trial, "alone on the machine", clock, pool))
+        while pool.running:
+            _listen(ledger, pool, clock, watch)
+        clock.timed += 1
+
+
+def _listen(ledger: Ledger, pool: Pool, clock: Clock, watch: Watch) -> None:
+    for worker, event in pool.listen(0.2):
+        kind = event.get("event")
+        if kind == "stage":
+            worker.stage, worker.fraction = str(event["stage"]), 0.0
+        elif kind == "progress":
+            worker.fraction = float(event["fraction"])
+            watch(_event("progress", worker.trial, f"{worker.stage}: {event['note']}", clock, pool, worker.fraction))
+        elif kind == "ended":
+            _ended(ledger, worker, int(event["code"]), clock, pool, watch)
+
+
+def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, watch: Watch) -> None:
+    measures = ledger.measures(worker.trial)
+    wanted = "timing" if worker.job == "timing" else "answer"
+    if wanted not in measures and "failure" not in measures:
+        # It died without a word (out of memory, a crash in a library): an outcome like any other, kept and shown.
+        signal = f"signal {-code}" if code < 0 else f"exit code {code}"
+        what = f"The process ended with {signal}" + (" (often: out of memory)" if code == -9 else "") + "."
+        failure = {"what": what, "fix": f"see {ledger.trial_folder(worker.trial) / 'log.txt'}", "job": worker.job, "known": False}
+        measures = {**measures, "failure": failure}
+        ledger.write_measures(worker.trial, measures)
+    if worker.job == "trial":
+        clock.took[worker.trial] = worker.seconds
+    failed = measures.get("failure")
+    note = failed["what"] if failed else f"{worker.seconds:.0f} s"
+    watch(_event("failed" if failed else "done", worker.trial, note, clock, pool, 1.0))
+
+
+def _event(kind: str, trial: Trial, note: str, clock: Clock, pool: Pool, fraction: float = 0.0) -> Event:
+    overall, left = clock.left(pool.running)
+    return Event(kind, trial, fraction, note, overall, left)
+
+
+def _write_environment(ledger: Ledger, study: Study) -> None:
+    from bakeoff import __version__
+    from bakeoff.measure.machine import describe
+
+    about = {
+        "bakeoff": __version__, "python": platform.python_version(), "platform": platform.platform(), "threads": study.threads,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "machine": describe(),
+    }  # fmt: skip
+    ledger.write("environment.json", to_json(about))
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return folder

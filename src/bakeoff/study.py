@@ -1,0 +1,219 @@
+"""A study: the whole question as data. Unknown keys are refused; errors name the field and the line.
+
+A study file is YAML, read with a safe loader that remembers line numbers::
+
+    study: sentiment
+    question: Is this product review good or bad?
+    task: text
+    data: {source: reviews.csv, text: text, target: label}
+    approaches: [majority, tfidf-linear, {use: prompted-llm, name: llm-zero-shot, settings: {shots: 0}}]
+    seeds: 3
+    limits: [p90 latency <= 200 ms]
+    volume: 10000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bakeoff.errors import BadStudy, nearest
+
+NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+LARGEST_STUDY_FILE = 1_000_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApproachSpec(_Strict):
+    """One approach of a study: which one (`use`), under what name, with which settings."""
+
+    use: str
+    name: Annotated[str, Field(pattern=NAME)]
+    settings: Mapping[str, Any] = Field(default_factory=dict)
+    seeds: Annotated[int, Field(ge=1, le=100)] | None = None
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"use": given, "name": given}
+        if isinstance(given, dict) and "name" not in given:
+            return {**given, "name": given.get("use", "")}
+        return given
+
+
+class LearningCurve(_Strict):
+    """Which approaches are also trained on shares of the training items."""
+
+    approaches: tuple[str, ...] = ()
+    fractions: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.125, 0.25, 0.5)
+    seeds: Annotated[int, Field(ge=1, le=100)] = 1
+
+
+class Timing(_Strict):
+    """How much is measured when timing runs alone."""
+
+    single_items: Annotated[int, Field(ge=1, le=100_000)] = 120
+    single_seconds: Annotated[float, Field(gt=0)] = 20.0
+    batch_seconds: Annotated[float, Field(gt=0)] = 20.0
+    warmup: Annotated[int, Field(ge=0, le=1000)] = 5
+
+
+class Anchor(_Strict):
+    """A value function: `worst` is the worst acceptable level (value 0), `best` fully satisfies (value 1).
+
+    The scale is ``linear`` or ``log``; levels are in the measure's own unit, never taken from the candidates.
+    """
+
+    worst: float
+    best: float
+    scale: str = Field("linear", pattern="^(linear|log)$")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Anchor:
+        if self.worst == self.best:
+            raise ValueError("worst and best are the same level")
+        if self.scale == "log" and min(self.worst, self.best) <= 0:
+            raise ValueError("a log scale needs levels above 0")
+        return self
+
+
+class Study(_Strict):
+    """The whole question: task, data, approaches, seeds, limits, weights, volume and prices."""
+
+    study: Annotated[str, Field(pattern=NAME)]
+    question: str = ""
+    task: str
+    data: Mapping[str, Any]
+    approaches: Annotated[tuple[ApproachSpec, ...], Field(min_length=1)]
+    seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    metric: str = ""
+    margin: Annotated[float, Field(gt=0)] = 0.02
+    limits: tuple[str, ...] = ()
+    weights: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    values: Mapping[str, Anchor] = Field(default_factory=dict)
+    volume: Annotated[float, Field(gt=0)] = 10_000
+    horizon_days: Annotated[float, Field(gt=0)] = 365
+    prices: Mapping[str, Any] = Field(default_factory=dict)
+    learning_curve: LearningCurve = LearningCurve()
+    timing: Timing = Timing()
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+    @field_validator("approaches")
+    @classmethod
+    def _names_differ(cls, given: tuple[ApproachSpec, ...]) -> tuple[ApproachSpec, ...]:
+        names = [spec.name for spec in given]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two approaches are called {twice[0]!r}; give one of them another `name`")
+        return given
+
+    def spec(self, name: str) -> ApproachSpec:
+        """The approach called `name` in this study."""
+        for spec in self.approaches:
+            if spec.name == name:
+                return spec
+        raise BadStudy(f"No approach of this study is called {name!r}.", fix=nearest(name, [s.name for s in self.approaches]))
+
+
+def read_study(path: Path) -> Study:
+    """Read a study file.
+
+    Raises
+    ------
+    BadStudy
+        With the field, the line and the fix, if the file is not valid YAML or not a valid study.
+    """
+    try:
+        if path.stat().st_size > LARGEST_STUDY_FILE:
+            raise BadStudy(
+                f"{path} is larger than {LARGEST_STUDY_FILE:,} bytes: this is no study file.",
+                fix="give the path of a .yaml study",
+            )
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadStudy(f"{path} cannot be read: {error}.", fix="check the path, and save the file as UTF-8") from error
+    return parse_study(text, str(path))
+
+
+def parse_study(text: str, where: str = "study") -> Study:
+    """Read a study from YAML text. `where` names it in errors."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        given = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise BadStudy(
+            f"{where}{line}: this is not valid YAML: {getattr(error, 'problem', error)}.",
+            fix="check the indentation, quotes and colons near that line",
+        ) from error
+    except RecursionError as error:
+        raise BadStudy(f"{where}: nested too deeply.", fix="write the study without nested aliases") from error
+    if not isinstance(given, dict):
+        raise BadStudy(
+            f"{where}: a study is a mapping with `study`, `task`, `data` and `approaches`.",
+            fix="see `bakeoff new`, which writes one",
+        )
+    try:
+        return Study.model_validate(given)
+    except ValidationError as error:
+        raise _explain(error, node, where) from error
+
+
+def write_study(study: Study) -> str:
+    """The study as YAML text that `parse_study` reads back to an equal study."""
+    return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110)
+
+
+def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> BadStudy:
+    first = error.errors()[0]
+    path = [part for part in first["loc"] if not str(part).startswith("function-")]
+    field = ".".join(str(part) for part in path)
+    line = _line(node, path)
+    if first["type"] == "extra_forbidden":
+        owner, wrong = _owner(path), str(path[-1])
+        return BadStudy(f"{where}, line {line}: unknown key {field!r}.", fix=nearest(wrong, owner))
+    if first["type"] == "missing":
+        return BadStudy(f"{where}, line {line}: `{field}` is missing.", fix=f"add a line `{path[-1]}: ...`")
+    says = first["msg"].removeprefix("Value error, ")
+    shown = repr(first.get("input"))
+    return BadStudy(f"{where}, line {line}: `{field}` is {shown[:80]}: {says[:1].lower()}{says[1:]}.", fix=f"correct `{field}`")
+
+
+def _owner(path: Sequence[Any]) -> list[str]:
+    model: Any = Study
+    for part in path[:-1]:
+        if isinstance(part, int) or not isinstance(model, type):
+            continue
+        model = {"approaches": ApproachSpec, "learning_curve": LearningCurve, "timing": Timing, "values": Anchor}.get(
+            str(part), model
+        )
+    return list(model.model_fields)
+
+
+def _line(node: yaml.Node | None, path: Sequence[Any]) -> int:
+    """The 1-based line of the deepest node on `path`."""
+    line = node.start_mark.line + 1 if node else 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    break
+            else:
+                break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,139 @@
+"""Words and characters, counted: TF-IDF n-grams under a logistic regression.
+
+The baseline that is hardest to beat for its price. Word n-grams catch phrases, character n-grams
+catch typos and endings; the strength of the regularisation is chosen on validation by log loss.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.errors import BadData, RunError
+
+
+@dataclass
+class TfidfLinear:
+    """Word and character n-grams with logistic regression, tuned on validation.
+
+    Parameters
+    ----------
+    words, characters : (int, int)
+        Shortest and longest n-gram, counted in words and in characters within words.
+    strengths : sequence of float
+        Values of C (inverse regularisation) tried; the one with the lowest validation log loss stays.
+    min_documents : int
+        An n-gram must occur in this many training texts.
+    most_features : int
+        Cap on each of the two vocabularies, by frequency.
+    longest : int
+        Characters read of each text; the rest is ignored (a 1 MB cell costs no more than this).
+    """
+
+    words: tuple[int, int] = (1, 2)
+    characters: tuple[int, int] = (2, 5)
+    strengths: Sequence[float] = (0.5, 1, 2, 4, 8, 16, 32)
+    min_documents: int = 2
+    most_features: int = 200_000
+    longest: int = 20_000
+
+    requires: ClassVar[Requires] = Requires(("sklearn", "skops"), extra="text")
+
+    def fit(self, train: Sequence[Item], valid: Sequence[Item], *, seed: int, progress: Progress) -> TfidfLinear:
+        """Learn vocabulary and weights from `train`; choose C on `valid`."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import log_loss
+        from sklearn.pipeline import FeatureUnion, Pipeline
+
+        texts, targets = [self._read(item) for item in train], [item.target for item in train]
+        if len(set(targets)) < 2:
+            raise BadData(
+                "tfidf-linear needs at least two classes in the training items.", fix="give more items, or items of another class"
+            )
+        shared: dict[str, Any] = {"sublinear_tf": True, "max_features": self.most_features}
+        few = self.min_documents if len(texts) >= 50 else 1
+
+        def features() -> FeatureUnion:
+            return FeatureUnion(
+                [
+                    (
+                        "words",
+                        TfidfVectorizer(
+                            ngram_range=tuple(self.words), token_pattern=r"(?u)\b\w+\b|[^\w\s]", min_df=few, **shared
+                        ),
+                    ),
+                    ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(self.characters), min_df=few, **shared)),
+                ]
+            )
+
+        union = features()
+        try:
+            matrix = union.fit_transform(texts)
+        except ValueError as error:
+            raise BadData(
+                f"tfidf-linear found no words in the training texts: {error}.", fix="check that `text` names the right column"
+            ) from error
+        labels = sorted(set(targets))
+        usable = [item for item in valid if item.target in labels]
+        tried: list[dict[str, float]] = []
+        best: Any = None
+        started = time.perf_counter()
+        held_out = union.transform([self._read(item) for item in usable]) if usable else None
+        for index, strength in enumerate(self.strengths):
+            model = LogisticRegression(C=strength, max_iter=1000, random_state=seed).fit(matrix, targets)
+            loss = float(log_loss([i.target for i in usable], model.predict_proba(held_out), labels=labels)) if usable else 0.0
+            tried.append({"C": float(strength), "log_loss": loss})
+            if best is None or loss < best[0]:
+                best = (loss, strength, model)
+            progress((index + 1) / len(self.strengths), f"C = {strength:g}")
+            if not usable:
+                break
+        self.chosen_ = {
+            "C": float(best[1]),
+            "features": int(matrix.shape[1]),
+            "tried": tried,
+            "search_seconds": time.perf_counter() - started,
+        }
+        self.model_ = Pipeline([("features", union), ("linear", best[2])])
+        return self
+
+    def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
+        """Label with class probabilities, one at a time for one item and together for a list."""
+        batch = list(items)
+        if not batch:
+            return
+        classes = [str(label) for label in self.model_.classes_]
+        started = time.perf_counter()
+        rows = self.model_.predict_proba([self._read(item) for item in batch])
+        seconds = time.perf_counter() - started if len(batch) == 1 else None
+        for row in rows:
+            yield Answer(
+                value=classes[int(row.argmax())],
+                probabilities=dict(zip(classes, (float(p) for p in row), strict=True)),
+                seconds=seconds,
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.skops``."""
+        import skops.io
+
+        skops.io.dump(self.model_, folder / "model.skops")
+
+    def restore(self, folder: Path) -> TfidfLinear:
+        """Read ``model.skops``; a file that holds any type but the expected ones is refused."""
+        import skops.io
+
+        file = folder / "model.skops"
+        unknown = skops.io.get_untrusted_types(file=file)
+        if unknown:
+            raise RunError(f"{file} holds types that a TF-IDF model does not: {', '.join(unknown)}.", fix="run the study again")
+        self.model_ = skops.io.load(file, trusted=[])
+        return self
+
+    def _read(self, item: Item) -> str:
+        return str(item.input)[: self.longest]

@@ -1,0 +1,254 @@
+"""One Python function per command: what the command line calls, a notebook calls the same way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bakeoff.contract import Progress, quiet
+from bakeoff.errors import BadStudy, BakeoffError, RunError, nearest
+from bakeoff.run.engine import Event, Settings, Watch, execute, find_unfinished, prepare, watch_nothing
+from bakeoff.run.ledger import Ledger, all_runs, find_run, to_json
+from bakeoff.study import Study, read_study
+
+if TYPE_CHECKING:
+    from bakeoff.decide.record import Document
+
+
+def shipped_studies() -> dict[str, Path]:
+    """The studies that come with Bakeoff, by name."""
+    folder = resources.files("bakeoff") / "studies"
+    return {Path(str(file)).stem: Path(str(file)) for file in folder.iterdir() if str(file).endswith(".yaml")}
+
+
+def find_study(study: str | Path | Study) -> tuple[Study, Path]:
+    """A study by shipped name, by path or as it is, and the folder that its paths are relative to.
+
+    Raises
+    ------
+    BadStudy
+        If there is none of that name, or the file is wrong.
+    """
+    if isinstance(study, Study):
+        return study, Path.cwd()
+    shipped = shipped_studies()
+    if str(study) in shipped:
+        return read_study(shipped[str(study)]), Path.cwd()
+    path = Path(study)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise BadStudy(f"There is no file {str(study)!r}.", fix="check the path; `bakeoff new` writes a study for your data")
+        return read_study(path), path.resolve().parent
+    hint = nearest(str(study), shipped)
+    raise BadStudy(f"There is no study called {str(study)!r}.", fix=f"{hint} Or give the path of a .yaml file".strip())
+
+
+def run_study(
+    study: str | Path | Study,
+    *,
+    runs: Path | str = "runs",
+    resume: bool = False,
+    budget_seconds: float | None = None,
+    workers: int | None = None,
+    approaches: Sequence[str] | None = None,
+    seeds: int | None = None,
+    watch: Watch = watch_nothing,
+) -> Document:
+    """Run a study and return its verdict document; the report and the memo stand in its run folder.
+
+    Parameters
+    ----------
+    study : str, Path or Study
+        A shipped name, the path of a .yaml file (or, with `resume`, of a run folder), or a Study.
+    runs : Path
+        Folder of the run folders.
+    resume : bool
+        Finish the newest unfinished run of this study instead of starting a new one.
+    budget_seconds : float or None
+        Most time to take. Trials that do not fit are reported as not run.
+    workers : int or None
+        Trials at once; by default cores divided by threads. Timing always runs alone.
+    approaches, seeds
+        Only these approaches, or another number of seeds, than the study says.
+    watch : Watch
+        Called with an Event whenever something happens.
+
+    Raises
+    ------
+    BakeoffError
+        For everything a person can fix.
+    KeyboardInterrupt
+        On Ctrl-C, once the run is in a state that can be resumed.
+    """
+    settings = Settings(Path(runs), workers, budget_seconds)
+    began = time.monotonic()
+    ledger = _ledger(study, settings, resume, approaches, seeds, watch)
+    spent = _wall(ledger)
+    try:
+        execute(ledger, settings, watch)
+    finally:
+        spent += time.monotonic() - began
+        ledger.write("wall.json", to_json({"seconds": spent}))
+    watch(Event("report", None, 0.0, "comparing, deciding and writing the report", 1.0, None))
+    return _conclude(ledger, spent, watch)
+
+
+def _ledger(
+    study: str | Path | Study,
+    settings: Settings,
+    resume: bool,
+    approaches: Sequence[str] | None,
+    seeds: int | None,
+    watch: Watch,
+) -> Ledger:
+    if resume and not isinstance(study, Study) and (Path(study) / "study.yaml").is_file():
+        return Ledger.open(Path(study))
+    wanted, base = find_study(study)
+    wanted = _narrowed(wanted, approaches, seeds)
+    if resume:
+        return find_unfinished(wanted, settings.runs)
+    from bakeoff.run.plan import needed_assets, plan
+
+    plan(wanted)
+    pull_assets(needed_assets(wanted), progress=lambda fraction, note: watch(Event("assets", None, fraction, note, 0.0, None)))
+    return prepare(
+        wanted,
+        base=base,
+        settings=settings,
+        progress=lambda fraction, note: watch(Event("data", None, fraction, note, 0.0, None)),
+    )
+
+
+def _narrowed(study: Study, approaches: Sequence[str] | None, seeds: int | None) -> Study:
+    """The study with fewer approaches or another number of seeds."""
+    changes: dict[str, Any] = {}
+    if approaches is not None:
+        changes["approaches"] = tuple(study.spec(name) for name in approaches)
+        kept = tuple(name for name in study.learning_curve.approaches if name in approaches)
+        changes["learning_curve"] = study.learning_curve.model_copy(update={"approaches": kept})
+    if seeds is not None:
+        changes["seeds"] = seeds
+    return study.model_copy(update=changes)
+
+
+def _wall(ledger: Ledger) -> float:
+    file = ledger.folder / "wall.json"
+    return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) if file.is_file() else 0.0
+
+
+def _conclude(ledger: Ledger, wall_seconds: float, watch: Watch = watch_nothing) -> Document:
+    from bakeoff.decide.compose import compose
+
+    document = compose(
+        ledger,
+        wall_seconds=wall_seconds,
+        progress=lambda fraction, note: watch(Event("progress", None, fraction, note, 1.0, None)),
+    )
+    _write(ledger, document)
+    return document
+
+
+def _write(ledger: Ledger, document: Document) -> None:
+    """Report and memo first, the verdict last: a run is finished once its verdict stands."""
+    from bakeoff.report import memo, page
+
+    ledger.write("report.html", page(document))
+    ledger.write("memo.md", memo(document))
+    ledger.write("verdict.json", document.model_dump_json(indent=1))
+
+
+def load_document(run: str | Path, *, runs: Path | str = "runs") -> tuple[Ledger, Document]:
+    """A finished run and its verdict document, with paths as they are on this machine.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished, or its verdict is damaged.
+    """
+    from pydantic import ValidationError
+
+    from bakeoff.decide.record import Document
+
+    ledger = find_run(str(run), Path(runs))
+    file = ledger.folder / "verdict.json"
+    if not file.is_file():
+        raise RunError(f"{ledger.name} has no verdict yet.", fix=f"finish it with `bakeoff run {ledger.folder} --resume`")
+    try:
+        document = Document.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunError(
+            f"{file} is damaged at {where!r}: {first['msg']}.", fix="run `bakeoff report` with the version that made it"
+        ) from error
+    here = {"run": str(ledger.folder), "report": str(ledger.folder / "report.html"), "memo": str(ledger.folder / "memo.md")}
+    return ledger, document.model_copy(update=here)
+
+
+def build_report(run: str | Path, *, runs: Path | str = "runs", measure_again: bool = False) -> Document:
+    """Write a run's report and memo again, from its verdict (or, with `measure_again`, from its answers)."""
+    if measure_again:
+        ledger = find_run(str(run), Path(runs))
+        return _conclude(ledger, _wall(ledger))
+    ledger, document = load_document(run, runs=runs)
+    _write(ledger, document)
+    return document
+
+
+def decide_again(
+    run: str | Path,
+    *,
+    runs: Path | str = "runs",
+    limits: Sequence[str] | None = None,
+    weights: Mapping[str, float] | None = None,
+    values: Mapping[str, Any] | None = None,
+    volume: float | None = None,
+    prices: Mapping[str, Any] | None = None,
+    horizon_days: float | None = None,
+    save: bool = False,
+) -> Document:
+    """Decide on a finished run with other limits, weights, volume or prices, without running anything.
+
+    With `save`, report, memo and verdict of the run are written anew; otherwise the run is left as it is.
+    """
+    from bakeoff.decide.redo import redecide
+
+    ledger, document = load_document(run, runs=runs)
+    decided = redecide(
+        document, limits=limits, weights=weights, values=values, volume=volume, prices=prices, horizon_days=horizon_days
+    )
+    if save:
+        _write(ledger, decided)
+    return decided
+
+
+def new_study(task: str, data: str | Path, **options: Any) -> Any:
+    """Write a study for your own data, after looking at it: ``new_study('text', 'reviews.csv', target='label')``."""
+    if task != "text":
+        from bakeoff.registry import entries
+
+        raise BakeoffError(f"`bakeoff new` cannot write a study for {task!r}.", fix=nearest(task, entries("bakeoff.tasks")))
+    from bakeoff.tasks.text.new import write_new_study
+
+    return write_new_study(Path(data), **options)
+
+
+def pull_assets(names: Sequence[str], *, progress: Progress = quiet) -> None:
+    """Fetch weights and data ahead of time; names that are no catalogue entries (paths, hub:...) are resolved too."""
+    from bakeoff.assets import catalogue, fetch, resolve
+
+    known = catalogue()
+    for name in names:
+        if name in known:
+            fetch(name, progress=progress)
+        else:
+            resolve(name, kind="weights")
+
+
+def list_runs(runs: Path | str = "runs") -> list[tuple[str, str]]:
+    """Run names and what became of them, oldest first."""
+    return [(ledger.name, "finished" if ledger.finished else "unfinished") for ledger in all_runs(Path(runs))]

@@ -1,0 +1,52 @@
+"""Shared by all tests: nothing is written outside a temporary folder, and nothing reaches the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import the fakes that stand beside them
+
+HOME = Path(os.environ.get("BAKEOFF_HOME", Path.home() / ".cache" / "bakeoff"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own for each test: caches are empty, and the real one is never written."""
+    folder = tmp_path / "bakeoff-home"
+    monkeypatch.setenv("BAKEOFF_HOME", str(folder))
+    monkeypatch.setenv("BAKEOFF_THREADS", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+@pytest.fixture
+def real_assets(home: Path) -> Path:
+    """The weights and data that `make test` fetched, readable from the test's own home.
+
+    Where they are missing the test fails under CI and is skipped elsewhere.
+    """
+    if not (HOME / "assets" / "minilm").is_dir():
+        reason = "the models are not here: run `make test`, which fetches them"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "assets").symlink_to(HOME / "assets", target_is_directory=True)
+    return HOME / "assets"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Chromium. Its absence is a failure under CI, never a silent skip."""
+    found = shutil.which("chromium")
+    if not found:
+        reason = "Chromium is missing: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
