@@ -145,7 +145,7 @@ def mean_ends(right: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray,
     if seeds == 1 and labels is None:
         share = right.mean((1, 2))
         return score_interval(share, share * (1 - share) / n, Z95, least=n, most=n)
-    table = crossed(linearised(right, labels))
+    table = crossed(linearised(right, labels), tails=labels is not None)
     low, high = score_interval(table.mid, table.variance(), t_quantile(table.df(), 0.975), least=table.n, most=n * seeds)
     for i in np.flatnonzero((right == right[:, :1]).all((1, 2)) & (seeds > 1)):
         one = mean_interval(right[i], labels)
@@ -242,7 +242,7 @@ def run_cell(kinds: set[str], cell: Cell, studies: int, rng: np.random.Generator
         for name, score in (("brier", brier), ("log_loss", log_loss)):
             if name in kinds:
                 at = (sample.ability[:, 0, 0], 1.0) if cell.seeds == 1 else (centre[0], math.hypot(1.0, sd[0]))
-                table = crossed(linearised(score(sample.margin[:, 0].astype(np.float64)), sample.labels))
+                table = crossed(linearised(score(sample.margin[:, 0].astype(np.float64)), sample.labels), tails=True)
                 bounds = (0.0, 1.0) if name == "brier" else (0.0, math.inf)
                 ends = interval_ends(table.mid, table.variance(), t_quantile(table.df(), 0.975), bounds=bounds, least=table.n)
                 hits.setdefault(name, []).append(covers(ends, expected(score, *at)))

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+ORIGINAL = dict(os.environ)
+
 
 @dataclass
 class Route:
@@ -64,7 +66,12 @@ class Server(ThreadingHTTPServer):
         if html:
             self.routes[path] = Route(f'<a href="../../files/{filename}#sha256={sha}">x</a>'.encode(), kind="text/html")
         else:
-            entry = {"filename": filename, "url": f"../../files/{filename}", "hashes": {"sha256": sha} if digest else {}, "size": len(body)}
+            entry = {
+                "filename": filename,
+                "url": f"../../files/{filename}",
+                "hashes": {"sha256": sha} if digest else {},
+                "size": len(body),
+            }
             self.routes[path] = Route(json.dumps({"files": [entry]}).encode(), kind="application/vnd.pypi.simple.v1+json")
 
     def hub(self, repository, name, body, **options):
@@ -200,6 +207,18 @@ def make():
 
     Make.sha, Make.wheel, Make.tarball, Make.Route = staticmethod(sha), staticmethod(wheel), staticmethod(tarball), Route
     return Make
+
+
+@pytest.fixture
+def real_index(monkeypatch, _own_cache):
+    """The person's own pip settings again, and no hub: what a package mirror is reached with."""
+    for name in list(os.environ):
+        if name.startswith("PIP_"):
+            monkeypatch.delenv(name)
+    for name, value in ORIGINAL.items():
+        if name.startswith("PIP_") or name.lower().endswith("_proxy"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture

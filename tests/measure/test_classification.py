@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,3 +145,10 @@ def test_bad_input_has_a_fix():
         c.metrics(["only"])
     with pytest.raises(BadData, match="not a probability"):
         c.brier(["a"], [{"a": 0.7, "b": 0.7}])
+
+
+def test_the_page_names_every_metric_and_its_example_runs():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
+    named = {name.partition("[")[0] for name in c.metrics(("a", "b"))}
+    assert all(f"`{name}`" in page or f"`{name}[label]`" in page for name in named)
+    exec(compile(page.split("```python")[1].split("```")[0], "metrics.md", "exec"), {})

@@ -69,8 +69,11 @@ def test_interval_covers_a_skewed_distribution():
 def test_throughput():
     assert timing.throughput([10, 10, 10], [1.0, 1.0, 1.0]) == (10.0, 10.0, 10.0, 3)
     found = timing.throughput([10, 12, 8, 10], [1.0, 1.1, 0.9, 1.2])
-    assert found.low < found.mid == pytest.approx(40 / 4.2) < found.high and found.low > 0
-    assert timing.throughput([10], [1.0]) is None and timing.throughput([], []) is None and timing.throughput([0, 0], [1, 1]) is None
+    assert found.mid == pytest.approx(40 / 4.2)
+    assert 0 < found.low < found.mid < found.high
+    assert (
+        timing.throughput([10], [1.0]) is None and timing.throughput([], []) is None and timing.throughput([0, 0], [1, 1]) is None
+    )
     with pytest.raises(BakeoffError):
         timing.throughput([1, 2], [1.0, 0.0])
 
@@ -144,7 +147,7 @@ def test_offline_batches():
 
 
 def test_bad_input_has_a_fix():
-    with pytest.raises(BakeoffError, match="2 items got 1|1 items got 0"):
+    with pytest.raises(BakeoffError, match="1 items got 0"):
         timing.offline(lambda items: [], ITEMS, max_seconds=1)
     for bad in ([-1.0], [float("nan")]):
         with pytest.raises(BakeoffError):

@@ -120,9 +120,7 @@ def parse(text: str) -> Mapping[str, Asset]:
 
 def _asset(name: str, entry: Mapping[str, Any], archives: Mapping[str, Archive]) -> Asset:
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name) or entry["kind"] not in KINDS:
-        raise AssetError(
-            f"The catalogue's entry {name!r} ({entry['kind']}) is not a name of {' or '.join(KINDS)}.", fix=_FIX
-        )
+        raise AssetError(f"The catalogue's entry {name!r} ({entry['kind']}) is not a name of {' or '.join(KINDS)}.", fix=_FIX)
     files = tuple(_file(name, file, archives) for file in entry["files"])
     return Asset(name, entry["kind"], entry["licence"], entry["description"], entry["home"], files)
 

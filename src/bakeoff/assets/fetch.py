@@ -134,7 +134,9 @@ class _Job:
         """A listener for bytes here of `total`, worth `weight` bytes of the asset."""
 
         def hear(here: int) -> None:
-            self.shown = max(self.shown, min(1.0, (self.done + self.joined + weight * min(1.0, here / (total or 1))) / (self.asset.size or 1)))
+            self.shown = max(
+                self.shown, min(1.0, (self.done + self.joined + weight * min(1.0, here / (total or 1))) / (self.asset.size or 1))
+            )
             now = time.monotonic()
             if now - self.spoke >= 0.1 or here >= total:
                 self.spoke = now
@@ -304,12 +306,23 @@ def _join(job: _Job, mirror: _Mirror, file: File, uses: Counter[Archive]) -> Non
         if here < end:
             with store.locked(_key(piece.archive), job.progress, piece.archive.filename):
                 source, ours = mirror.bring(piece.archive)
-                with store.writing(joined), joined.open("r+b" if joined.exists() else "wb") as stream:
-                    stream.truncate(start)
-                    stream.seek(start)
-                    archives.extract(source, piece, stream, store.work("downloads"))
-                    stream.flush()
-                    os.fsync(stream.fileno())
+                try:
+                    with store.writing(joined), joined.open("r+b" if joined.exists() else "wb") as stream:
+                        stream.truncate(start)
+                        stream.seek(start)
+                        archives.extract(source, piece, stream, store.work("downloads"))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+                except store.CannotWrite:
+                    raise
+                except AssetError:
+                    # What a damaged archive gave must not count as a finished piece, nor the archive as a good one, next time.
+                    os.truncate(joined, start)
+                    if not start:
+                        joined.unlink()
+                    if ours:
+                        source.unlink(missing_ok=True)
+                    raise
                 if ours and not uses[piece.archive] and piece.archive not in job.shared:
                     source.unlink(missing_ok=True)
     got = store.sha256(joined) if joined.stat().st_size == file.size else ""

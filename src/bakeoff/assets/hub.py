@@ -225,7 +225,14 @@ def _one(http: httpx.Client, spec: Spec, commit: str, remote: Remote, target: Pa
         part = store.work("downloads") / f"{key}.part"
         url = file_url(spec.repository, remote.name, commit)
         download.download(
-            http, url, part, size=remote.size, matches=lambda path: _differs(remote, path), headers=login(), tick=tick
+            http,
+            url,
+            part,
+            size=remote.size,
+            limit=remote.size or 4 << 30,
+            matches=lambda path: _differs(remote, path),
+            headers=login(),
+            tick=tick,
         )
         with store.writing(target):
             part.replace(target)

@@ -17,7 +17,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from bakeoff.assets import download
 from bakeoff.assets.catalogue import Archive
@@ -108,6 +107,8 @@ def settings() -> Settings:
 def local_path(address: str) -> Path | None:
     """The path an address means on this machine (``file://`` or a plain path), or None for a web address."""
     if address.startswith("file:"):
+        from urllib.request import url2pathname  # brings ssl with it
+
         return Path(url2pathname(urlsplit(address).path))
     return None if re.match(r"[a-z][a-z0-9+.-]*://", address) else Path(address).expanduser()
 

@@ -86,7 +86,9 @@ class Limit:
 
     def met_by(self, value: float) -> bool:
         """True if exactly this value is within the limit."""
-        return {"<=": value <= self.bound, "<": value < self.bound, ">=": value >= self.bound, ">": value > self.bound}[self.operator]
+        return {"<=": value <= self.bound, "<": value < self.bound, ">=": value >= self.bound, ">": value > self.bound}[
+            self.operator
+        ]
 
 
 def parse_limit(text: str, metrics: Iterable[str] = METRICS) -> Limit:
@@ -115,7 +117,10 @@ def parse_limit(text: str, metrics: Iterable[str] = METRICS) -> Limit:
     if measure in MEASURES:
         better = MEASURES[measure].better
         if operator[0] != better:
-            raise BakeoffError(f"The limit {text!r} points the wrong way: it would refuse the better side.", fix=f"write {better}= instead, e.g. {MEASURES[measure].example!r}")
+            raise BakeoffError(
+                f"The limit {text!r} points the wrong way: it would refuse the better side.",
+                fix=f"write {better}= instead, e.g. {MEASURES[measure].example!r}",
+            )
     bound = number * _units(measure)[unit]
     return Limit(measure, operator, bound, _normal(measure, operator, shown, unit))
 
@@ -149,14 +154,21 @@ def _measure(text: str, left: str, right: str, metrics: dict[str, str]) -> tuple
     if re.fullmatch(r"p\d\d", left):
         left += " latency"
     if left in ("cost", "price", "usd", "cost per 1000", "cost per 1,000", "cost per day"):
-        for period, pattern in (("cost per 1000", r"(?:per|/|a)\s*1[,']?000(?:\s*items)?$"), ("cost per day", r"(?:per|/|a)\s*day$")):
+        for period, pattern in (
+            ("cost per 1000", r"(?:per|/|a)\s*1[,']?000(?:\s*items)?$"),
+            ("cost per day", r"(?:per|/|a)\s*day$"),
+        ):
             if left.replace(",", "") == period:
                 return period, right
             if re.search(pattern, right):
                 return period, re.sub(pattern, "", right).strip()
-        raise BakeoffError(f"The limit {text!r} does not say for how much.", fix="write 'cost <= $0.10 per 1000' or 'cost <= $5 per day'")
+        raise BakeoffError(
+            f"The limit {text!r} does not say for how much.", fix="write 'cost <= $0.10 per 1000' or 'cost <= $5 per day'"
+        )
     if left == "latency":
-        raise BakeoffError(f"The limit {text!r} does not say which latency.", fix=f"say how many answers must keep it: 'p95 latency <= {right}'")
+        raise BakeoffError(
+            f"The limit {text!r} does not say which latency.", fix=f"say how many answers must keep it: 'p95 latency <= {right}'"
+        )
     name = _NAMES.get(left, left)
     if name in MEASURES:
         return name, right
@@ -178,7 +190,11 @@ def _number(text: str, measure: str, right: str) -> tuple[float, str, str]:
     units = _units(measure)
     example = MEASURES[measure].example if measure in MEASURES else f"{measure} >= 85%"
     money = "$" in units
-    found = re.fullmatch(r"(-?\d[\d,_']*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+)\s*(.*)", right.removeprefix("$").strip() if money else right, re.IGNORECASE)
+    found = re.fullmatch(
+        r"(-?\d[\d,_']*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+)\s*(.*)",
+        right.removeprefix("$").strip() if money else right,
+        re.IGNORECASE,
+    )
     if not found:
         raise BakeoffError(f"The limit {text!r} has no number after the comparison.", fix=f"e.g. {example!r}")
     shown, written = re.sub("[,_']", "", found[1]), found[2].strip()
@@ -189,10 +205,12 @@ def _number(text: str, measure: str, right: str) -> tuple[float, str, str]:
     if unit not in units:
         allowed = ", ".join(u for u in units if u)
         raise BakeoffError(f"The limit {text!r} is in {written or 'no unit'!r}; understood: {allowed}.", fix=f"e.g. {example!r}")
-    if not math.isfinite(number) or number < 0 and measure in MEASURES:
+    if not math.isfinite(number) or (number < 0 and measure in MEASURES):
         raise BakeoffError(f"The limit {text!r} has a number that nothing can keep.", fix=f"e.g. {example!r}")
     if units is SHARES and unit == "" and number > 1 and measure in (*METRICS, "errors", "abstained") and measure != "log_loss":
-        raise BakeoffError(f"The limit {text!r}: {shown} is more than the largest possible, 1.", fix=f"write {shown}% or {number / 100:g}")
+        raise BakeoffError(
+            f"The limit {text!r}: {shown} is more than the largest possible, 1.", fix=f"write {shown}% or {number / 100:g}"
+        )
     return number, unit, shown
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from bakeoff.contract import Interval
 from bakeoff.decide.record import ApproachResult, Document, Range
-from bakeoff.errors import BadStudy, BakeoffError, nearest
+from bakeoff.errors import BadStudy, nearest
+from bakeoff.measure.intervals import proportion
 from bakeoff.study import Anchor
 
 FLOORS = frozenset({"majority", "random", "chance", "prior"})
@@ -82,11 +83,19 @@ def figure(result: ApproachResult, measure: str) -> Interval | None:
         name = measure.removesuffix(" latency")
         times = result.latency_seconds
         mid = {"p50": times.p50, "p90": times.p90, "p95": times.p95, "p99": times.p99}.get(name)
-        return None if mid is None else Interval(mid, min(mid, times.low.get(name, mid)), max(mid, times.high.get(name, mid)), times.n)
+        return (
+            None
+            if mid is None
+            else Interval(mid, min(mid, times.low.get(name, mid)), max(mid, times.high.get(name, mid)), times.n)
+        )
     asked = result.answered + result.errors + result.abstained
     if measure in ("errors", "abstained"):
-        return wilson(result.errors if measure == "errors" else result.abstained, asked) if asked else None
-    ranges = {"cost per 1000": result.usd_per_1000, "cost per day": result.usd_per_day, "throughput": result.throughput_per_second}
+        return proportion(result.errors if measure == "errors" else result.abstained, asked) if asked else None
+    ranges = {
+        "cost per 1000": result.usd_per_1000,
+        "cost per day": result.usd_per_day,
+        "throughput": result.throughput_per_second,
+    }
     if measure in ranges:
         return _interval(ranges[measure])
     point = {
@@ -141,7 +150,9 @@ def anchors_for(document: Document, given: Mapping[str, Any] | None = None) -> d
         try:
             anchors[criterion_name(name)] = levels if isinstance(levels, Anchor) else Anchor.model_validate(levels)
         except ValueError as error:
-            raise BadStudy(f"`values.{name}` is {levels!r}, which is no anchor.", fix="write {worst: ..., best: ..., scale: linear}") from error
+            raise BadStudy(
+                f"`values.{name}` is {levels!r}, which is no anchor.", fix="write {worst: ..., best: ..., scale: linear}"
+            ) from error
     if "quality" not in anchors:
         anchors["quality"] = _quality_anchor(document)
     return anchors
@@ -150,7 +161,9 @@ def anchors_for(document: Document, given: Mapping[str, Any] | None = None) -> d
 def _quality_anchor(document: Document) -> Anchor:
     study, facts = document.study, document.data.facts
     scores = [result.metrics[study.metric].mid for result in document.approaches if study.metric in result.metrics]
-    floors = [result.metrics[study.metric].mid for result in document.approaches if is_floor(result) and study.metric in result.metrics]
+    floors = [
+        result.metrics[study.metric].mid for result in document.approaches if is_floor(result) and study.metric in result.metrics
+    ]
     if not study.higher_is_better:
         return Anchor(worst=floors[0] if floors and floors[0] > 0 else 1.0, best=0.0)
     if any(not 0 <= score <= 1 for score in scores):
@@ -158,9 +171,11 @@ def _quality_anchor(document: Document) -> Anchor:
             f"{study.metric} is not a score from 0 to 1, so what is good enough has to be said.",
             fix=f"add values: {{quality: {{worst: ..., best: ...}}}}, two levels of {study.metric}",
         )
-    share = facts.get("majority_share") if study.metric == "accuracy" else None
-    worst = floors[0] if floors else share if isinstance(share, int | float) else 0.0
+    counts = facts.get("class_counts") if study.metric == "accuracy" else None
+    share = max(counts.values()) / sum(counts.values()) if isinstance(counts, dict) and sum(counts.values()) else 0.0
+    worst = floors[0] if floors else share
     ceiling = facts.get("rater_ceiling") if study.metric == "accuracy" else None
+    ceiling = ceiling.get("mid") if isinstance(ceiling, dict) else ceiling
     best = float(ceiling) if isinstance(ceiling, int | float) and worst < ceiling <= 1 else 1.0
     return Anchor(worst=worst if worst < best else 0.0, best=best)
 
@@ -204,16 +219,6 @@ def criterion_name(name: str) -> str:
 def is_floor(result: ApproachResult) -> bool:
     """True for an approach that looks at no item."""
     return result.use in FLOORS
-
-
-def wilson(count: int, n: int) -> Interval:
-    """Wilson's 95% interval of a share (Wilson 1927): `count` of `n`, with 0 <= count <= n and n > 0."""
-    if not 0 <= count <= n or n == 0:
-        raise BakeoffError(f"{count} of {n} is not a share.")
-    z2, p = 1.959963984540054**2, count / n
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    return Interval(p, min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half)), n)
 
 
 def measured_by_somebody(all_figures: Iterable[Mapping[str, Interval]]) -> frozenset[str]:

@@ -60,7 +60,11 @@ def break_evens(a: DailyCost, b: DailyCost, *, up_to: float, draws: int = 200, s
     """
     up_to = min([up_to, *(MOST_REPLICAS * cost.capacity() for cost in (a, b))])
     first, found = _crossings(a, b, up_to, _mids(a), _mids(b))
-    redrawn = [_crossings(a, b, up_to, x, y)[1] for x, y in zip(_draws(a, draws, seed), _draws(b, draws, seed), strict=True)] if found else []
+    redrawn = (
+        [_crossings(a, b, up_to, x, y)[1] for x, y in zip(_draws(a, draws, seed), _draws(b, draws, seed), strict=True)]
+        if found
+        else []
+    )
     n = min(cost.items_per_second.n if cost.items_per_second else cost.usd_per_item.n for cost in (a, b))
     crossings = []
     for volume, below, above in found:
@@ -72,7 +76,9 @@ def break_evens(a: DailyCost, b: DailyCost, *, up_to: float, draws: int = 200, s
     return BreakEvens(a.name, b.name, up_to, tuple(crossings), first)
 
 
-def _crossings(a: DailyCost, b: DailyCost, up_to: float, x: tuple[float, float], y: tuple[float, float]) -> tuple[str, list[tuple[float, str, str]]]:
+def _crossings(
+    a: DailyCost, b: DailyCost, up_to: float, x: tuple[float, float], y: tuple[float, float]
+) -> tuple[str, list[tuple[float, str, str]]]:
     """The cheaper one at the smallest volume, and (volume, cheaper below, cheaper above) of every change."""
     knots = np.unique(np.concatenate([[0.0, up_to], _steps(a, up_to, x[0]), _steps(b, up_to, y[0])]))
     left, right = knots[:-1], knots[1:]

@@ -40,7 +40,9 @@ class DailyCost:
     items_per_second : Interval or None
         Measured throughput of one replica. None where answers are bought.
     usd_per_item : Interval
-        Money per item on top of the machines: paid answers and human review.
+        Money per item paid to somebody else for its answer.
+    review_usd_per_item : float
+        Money per item for people who answer what the approach left open, averaged over all items.
     once : Estimate
         One-off US dollars (training, labelling), spread evenly over `horizon_days`.
     peak_factor, utilisation : float
@@ -53,6 +55,7 @@ class DailyCost:
     usd_per_replica_day: float
     items_per_second: Interval | None
     usd_per_item: Interval
+    review_usd_per_item: float
     once: Estimate
     horizon_days: float
     peak_factor: float
@@ -76,7 +79,8 @@ class DailyCost:
         """US dollars per day at `volume`, by part, at the measured throughput and prices."""
         parts = {
             "machines": self.replicas(volume) * self.usd_per_replica_day,
-            "answers and review": volume * self.usd_per_item.mid,
+            "answers": volume * self.usd_per_item.mid,
+            "review": volume * self.review_usd_per_item,
             **{part: usd / self.horizon_days for part, usd in self.once.parts.items()},
         }
         return Estimate(parts, "USD per day", self.leaves_out)
@@ -91,7 +95,7 @@ class DailyCost:
         return Interval(mid, low, high, min(usd.n, rate.n) if rate else usd.n)
 
     def usd_per_1000(self) -> Interval:
-        """Marginal US dollars per 1,000 items on a machine that is busy all the time; one-off work is not in it."""
+        """Marginal US dollars per 1,000 answers on a machine that is busy all the time; no review and no one-off work is in it."""
         rate, usd = self.items_per_second, self.usd_per_item
         if rate is None:
             return Interval(usd.mid * 1000, usd.low * 1000, usd.high * 1000, usd.n)
@@ -103,15 +107,15 @@ class DailyCost:
     def at(self, volume: float, items_per_second: float, usd_per_item: float) -> float:
         """US dollars per day at `volume` if the throughput and the price of an answer were these."""
         fixed = self.replicas(volume, items_per_second) * self.usd_per_replica_day
-        return fixed + volume * usd_per_item + self.once.total / self.horizon_days
+        return fixed + volume * (usd_per_item + self.review_usd_per_item) + self.once.total / self.horizon_days
 
     def lines(self, inside: Floats, items_per_second: float, usd_per_item: float) -> tuple[Floats, float]:
         """Intercepts at the volumes `inside` steps, and the slope: the cost there is intercept + slope x volume."""
         once = self.once.total / self.horizon_days
         if self.items_per_second is None:
-            return np.full(inside.shape, once), usd_per_item
+            return np.full(inside.shape, once), usd_per_item + self.review_usd_per_item
         replicas = np.maximum(1.0, np.ceil(inside / self.capacity(items_per_second) * (1 - ROUNDING)))
-        return replicas * self.usd_per_replica_day + once, usd_per_item
+        return replicas * self.usd_per_replica_day + once, usd_per_item + self.review_usd_per_item
 
 
 def on_machine(
@@ -144,9 +148,13 @@ def on_machine(
         If the throughput is not above 0.
     """
     if not items_per_second.mid > 0 or not items_per_second.low > 0:
-        raise BakeoffError(f"{name}: a throughput of {items_per_second.low:g} items per second cannot be priced.", fix="measure longer")
-    once = {"training": (fit_seconds or 0.0) / 3600 * machine.usd_per_hour, "labelling": labelled_items * prices.labelling_usd_per_item}
-    review = review_share * prices.review_usd_per_item
+        raise BakeoffError(
+            f"{name}: a throughput of {items_per_second.low:g} items per second cannot be priced.", fix="measure longer"
+        )
+    once = {
+        "training": (fit_seconds or 0.0) / 3600 * machine.usd_per_hour,
+        "labelling": labelled_items * prices.labelling_usd_per_item,
+    }
     out = [
         f"machines that are larger or smaller than {machine.name} (one copy per machine, as measured)",
         "storage, network traffic, discounts, taxes and the people who keep it running",
@@ -158,7 +166,8 @@ def on_machine(
         name=name,
         usd_per_replica_day=machine.usd_per_hour * 24,
         items_per_second=items_per_second,
-        usd_per_item=Interval(review, review, review, items_per_second.n),
+        usd_per_item=Interval(0.0, 0.0, 0.0, items_per_second.n),
+        review_usd_per_item=review_share * prices.review_usd_per_item,
         once=Estimate(once, "USD"),
         horizon_days=horizon_days,
         peak_factor=prices.peak_factor,
@@ -180,13 +189,12 @@ def bought(
 
     `usd_per_item` is tokens x price, or the measured bill. See `on_machine` for the rest.
     """
-    review = review_share * prices.review_usd_per_item
-    mid, low, high, n = usd_per_item
     return DailyCost(
         name=name,
         usd_per_replica_day=0.0,
         items_per_second=None,
-        usd_per_item=Interval(mid + review, low + review, high + review, n),
+        usd_per_item=usd_per_item,
+        review_usd_per_item=review_share * prices.review_usd_per_item,
         once=Estimate({"labelling": labelled_items * prices.labelling_usd_per_item}, "USD"),
         horizon_days=horizon_days,
         peak_factor=prices.peak_factor,

@@ -145,13 +145,18 @@ def resolve(given: Mapping[str, Json] | None = None) -> Prices:
         models[name] = _model(name, _fields(entry, f"prices.models.{name}"))
     numbers = {key: _number(given[key], f"prices.{key}") for key in _NUMBERS if key in given}
     if numbers.get("peak_factor", 1.0) < 1:
-        raise BadStudy(f"`prices.peak_factor` is {given['peak_factor']!r}: the busiest rate is never below the mean.", fix="give 1 or more")
+        raise BadStudy(
+            f"`prices.peak_factor` is {given['peak_factor']!r}: the busiest rate is never below the mean.", fix="give 1 or more"
+        )
     if not 0 < numbers.get("utilisation", 0.7) <= 1:
-        raise BadStudy(f"`prices.utilisation` is {given['utilisation']!r}: it must be above 0 and at most 1.", fix="give a share such as 0.7")
+        raise BadStudy(
+            f"`prices.utilisation` is {given['utilisation']!r}: it must be above 0 and at most 1.", fix="give a share such as 0.7"
+        )
     return Prices(
         machine=_machine(given.get("machine", _table()[0]), "prices.machine", machines),
         machine_for={
-            name: _machine(entry, f"prices.machine_for.{name}", machines) for name, entry in _mapping(given, "machine_for").items()
+            name: _machine(entry, f"prices.machine_for.{name}", machines)
+            for name, entry in _mapping(given, "machine_for").items()
         },
         machines=machines,
         models=models,
@@ -178,16 +183,23 @@ def _table() -> tuple[str, Mapping[str, Machine], Mapping[str, ModelPrice]]:
 def _machine(given: Json, where: str, machines: Mapping[str, Machine]) -> Machine:
     if isinstance(given, str):
         if given not in machines:
-            raise BadStudy(f"`{where}` is {given!r}, which has no price here.", fix=nearest(given, machines) + " Or give {usd_per_hour: ...}")
+            raise BadStudy(
+                f"`{where}` is {given!r}, which has no price here.", fix=nearest(given, machines) + " Or give {usd_per_hour: ...}"
+            )
         return machines[given]
     entry = _fields(given, where)
     _known(entry, _MACHINE_FIELDS, where)
     if "usd_per_hour" not in entry:
-        raise BadStudy(f"`{where}` has no `usd_per_hour`.", fix="write {usd_per_hour: 0.09}, in US dollars, or name a machine of the table")
+        raise BadStudy(
+            f"`{where}` has no `usd_per_hour`.", fix="write {usd_per_hour: 0.09}, in US dollars, or name a machine of the table"
+        )
     sizes = {key: _number(entry[key], f"{where}.{key}") for key in ("vcpus", "memory_gib") if entry.get(key) is not None}
     texts = {key: str(entry[key]) for key in ("gpu", "as_of", "source") if entry.get(key)}
     return Machine(
-        name=str(entry.get("name", "your machine")), usd_per_hour=_number(entry["usd_per_hour"], f"{where}.usd_per_hour"), **sizes, **texts
+        name=str(entry.get("name", "your machine")),
+        usd_per_hour=_number(entry["usd_per_hour"], f"{where}.usd_per_hour"),
+        **sizes,
+        **texts,
     )
 
 
@@ -221,11 +233,16 @@ def _mapping(given: Mapping[str, Json], key: str) -> Mapping[str, Json]:
 
 def _fields(entry: Json, where: str) -> Mapping[str, Json]:
     if not isinstance(entry, Mapping):
-        raise BadStudy(f"`{where}` is {str(entry)[:60]!r}, not a mapping.", fix=f"see the reference page on prices for what `{where}` takes")
+        raise BadStudy(
+            f"`{where}` is {str(entry)[:60]!r}, not a mapping.", fix=f"see the reference page on prices for what `{where}` takes"
+        )
     return entry
 
 
 def _number(given: Json, where: str) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given < 0:
-        raise BadStudy(f"`{where}` is {str(given)[:60]!r}: it must be a number, 0 or more.", fix="give a plain number in US dollars (or the unit in the name)")
+        raise BadStudy(
+            f"`{where}` is {str(given)[:60]!r}: it must be a number, 0 or more.",
+            fix="give a plain number in US dollars (or the unit in the name)",
+        )
     return float(given)

@@ -305,4 +305,6 @@ def _wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = hits / n
     centre, half = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (centre - half) / (1 + z * z / n)), min(1.0, (centre + half) / (1 + z * z / n))
+    low, high = (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+    # At the ends rounding would leave the interval a hair away from a share of exactly 0 or 1.
+    return low if hits else 0.0, high if hits < n else 1.0

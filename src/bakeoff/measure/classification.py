@@ -162,7 +162,13 @@ class ClassStatistic:
         truth = np.full(len(items), -1, dtype=np.int64)
         truth[scored] = _codes([item.target for item, keep in zip(items, scored, strict=True) if keep], self.labels)
         predicted = np.array([_code_of(answer.value, place) for answer in answers], dtype=np.int64)
-        return _resampler(truth, predicted, len(self.labels), self.which, place[self.label] if self.label else 0)
+        return _resampler(
+            truth,
+            predicted,
+            len(self.labels),
+            self.which,
+            place[self.label] if self.which in ("f1", "precision", "recall") else 0,
+        )
 
 
 def macro_f1_resampler(items: Sequence[Item], answers: Sequence[Answer], labels: Sequence[str]) -> Resampler:

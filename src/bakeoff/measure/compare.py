@@ -210,9 +210,10 @@ def a_beats_b(a_by_seed: ArrayLike, b_by_seed: ArrayLike, *, higher_is_better: b
     A single value stands against every seed of the other; of unequal numbers the shared first ones count.
     Bouthillier et al. call a better when this is above 0.75; three seeds can only say 0, 1/3, 2/3 or 1.
     """
-    a, b = _shared_seeds(np.asarray(a_by_seed, dtype=float).reshape(-1, 1), np.asarray(b_by_seed, dtype=float).reshape(-1, 1))
+    a, b = (np.asarray(value, dtype=float).reshape(-1, 1) for value in (a_by_seed, b_by_seed))
     if not a.size or not b.size:
         raise BakeoffError("P(A beats B) needs at least one seed of each.", fix="run the approach at one seed at least")
+    a, b = _shared_seeds(a, b)
     ahead = np.sign(a - b) * (1 if higher_is_better else -1)
     return float((ahead + 1).mean() / 2)
 

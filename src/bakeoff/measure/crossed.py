@@ -25,7 +25,8 @@ class Crossed(NamedTuple):
     """A mean over items and seeds with the mean squares of its table. Fields are arrays of the batch's shape.
 
     `item`, `seed` and `interaction` are mean squares (variances in the score's unit squared); `n` counts
-    items, or clusters; `seeds` is the number of rows. With one seed, `seed` and `interaction` are 0.
+    items, or clusters; `seeds` is the number of rows. With one seed, `seed` and `interaction` are 0. `item_df` are the
+    degrees of freedom of `item`, where they are not n - 1.
     """
 
     mid: Floats
@@ -34,6 +35,7 @@ class Crossed(NamedTuple):
     interaction: Floats
     n: int
     seeds: int
+    item_df: Floats | None = None
 
     def excess(self, n: float | Floats | None = None) -> Floats:
         """What the seeds add to the item mean square, at `n` items instead of the observed: never below 0."""
@@ -61,7 +63,8 @@ class Crossed(NamedTuple):
         """
         items = float(self.n) if n is None else np.asarray(n, dtype=float)
         excess = self.excess(n)
-        spread = self.item**2 / np.maximum(items - 1, 1)
+        by_items = np.maximum(items - 1, 1) if self.item_df is None else self.item_df * items / self.n
+        spread = self.item**2 / by_items
         if self.seeds > 1:
             seed = self.seed if n is None else np.where(excess > 0, self.interaction + excess, self.seed)
             doubt = np.maximum(seed, 0.75 * self.interaction) ** 2 if careful else excess * (excess + self.interaction)
@@ -70,26 +73,40 @@ class Crossed(NamedTuple):
         return np.where(spread > 0, total / np.where(spread > 0, spread, 1.0), np.maximum(items - 1, 1))
 
 
-def crossed(table: ArrayLike) -> Crossed:
+def crossed(table: ArrayLike, *, tails: bool = False) -> Crossed:
     """Two-way analysis of variance, one observation per cell.
 
     Parameters
     ----------
     table : array of shape (..., n_seeds, n_items), no NaN
         At least two items. With one seed the variance is that of a simple mean.
+    tails : bool, default=False
+        Take the degrees of freedom of the item mean square from the kurtosis of the items' means,
+        ``2 n / (kurtosis - 1)`` and at most n - 1: a variance that hangs on a few items is known less well than
+        n - 1 says. It makes up for skewed scores, and is too careful for differences, which are symmetric.
     """
     x = np.asarray(table, dtype=float)
     seeds, n = x.shape[-2:]
     mid = x.mean((-1, -2))
     by_item, by_seed = x.mean(-2), x.mean(-1)
-    item = seeds * ((by_item - mid[..., None]) ** 2).sum(-1) / (n - 1)
+    off = by_item - mid[..., None]
+    item = seeds * (off**2).sum(-1) / (n - 1)
+    item_df = _item_df(off) if tails else None
     if seeds == 1:
         zero = np.zeros_like(mid)
-        return Crossed(mid, item, zero, zero, n, 1)
+        return Crossed(mid, item, zero, zero, n, 1, item_df)
     seed = n * ((by_seed - mid[..., None]) ** 2).sum(-1) / (seeds - 1)
     rest = x - by_item[..., None, :] - by_seed[..., :, None] + mid[..., None, None]
     interaction = (rest**2).sum((-1, -2)) / ((n - 1) * (seeds - 1))
-    return Crossed(mid, item, seed, interaction, n, seeds)
+    return Crossed(mid, item, seed, interaction, n, seeds, item_df)
+
+
+def _item_df(off: Floats) -> Floats:
+    n = off.shape[-1]
+    second, fourth = (off**2).mean(-1), (off**4).mean(-1)
+    spread = second > 0
+    kurtosis = np.where(spread, fourth / np.where(spread, second, 1.0) ** 2, 3.0)
+    return np.clip(2 * n / np.maximum(kurtosis - 1, 1e-9), min(2, n - 1), n - 1)
 
 
 def linearised(scores: Floats, labels: NDArray[np.intp] | None) -> Floats:

@@ -112,8 +112,8 @@ def mean_interval(
         unit = "item" if labels is None else "cluster"
         raise BakeoffError(f"One {unit} has no spread to make an interval from.", fix=f"answer at least two {unit}s")
     if is_binary(x):
-        return interval_of(crossed(z), bounds=(0.0, 1.0), most=float((~np.isnan(x)).sum()))
-    return interval_of(crossed(z), bounds=bounds)
+        return interval_of(crossed(z, tails=labels is not None), bounds=(0.0, 1.0), most=float((~np.isnan(x)).sum()))
+    return interval_of(crossed(z, tails=True), bounds=bounds)
 
 
 def interval_of(table: Crossed, *, bounds: tuple[float, float] | None, most: float = math.inf) -> Interval:

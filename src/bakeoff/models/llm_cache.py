@@ -23,10 +23,17 @@ class CachedLM:
     """A `LocalLM` over a runtime. Not for use by two threads at once."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self._given: Runtime | None = runtime
         self._held: list[int] = []
         self._start = runtime.start()
         self._decoded = 0
+
+    @property
+    def _runtime(self) -> Runtime:
+        # A closed library must never be called: it would take the process down with it.
+        if self._given is None:
+            raise BakeoffError("The model is closed.", fix="open it again")
+        return self._given
 
     @property
     def context_length(self) -> int:
@@ -68,7 +75,6 @@ class CachedLM:
 
     def logprobs(self, prompt: str | Tokens, continuations: Sequence[str | Tokens]) -> list[list[float]]:
         """Log-probabilities of the tokens of each continuation; see `LocalLM.logprobs`."""
-        import numpy as np
 
         given = self._prompt(prompt)
         wanted = [tuple(self.tokenize(c) if isinstance(c, str) else c) for c in continuations]
@@ -140,8 +146,9 @@ class CachedLM:
 
     def close(self) -> None:
         """Free the model. Safe to call twice."""
-        self._held = []
-        self._runtime.close()
+        if self._given is not None:
+            self._given.close()
+        self._given, self._held = None, []
 
     def _prompt(self, prompt: str | Tokens) -> list[int]:
         tokens = self.tokenize(prompt, special=True) if isinstance(prompt, str) else list(prompt)

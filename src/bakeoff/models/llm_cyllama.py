@@ -55,7 +55,9 @@ class CyllamaRuntime:
         try:
             self._model = model(str(file), given, False)
         except (OSError, ValueError, RuntimeError) as error:
-            raise AssetError(f"{file} cannot be loaded: {error}", fix="fetch the model again, or name another GGUF file") from error
+            raise AssetError(
+                f"{file} cannot be loaded: {error}", fix="fetch the model again, or name another GGUF file"
+            ) from error
         self._vocab = self._model.get_vocab()
         self.n_vocab = int(self._vocab.n_vocab)
         trained = int(self._model.n_ctx_train)
@@ -71,7 +73,8 @@ class CyllamaRuntime:
             self._batch = library.LlamaBatch(n_tokens=BATCH, embd=0, n_seq_max=1)
         except (ValueError, RuntimeError, MemoryError) as error:
             raise BakeoffError(
-                f"A context of {self.context_length:,} tokens cannot be made: {error}", fix="open the model with a smaller context"
+                f"A context of {self.context_length:,} tokens cannot be made: {error}",
+                fix="open the model with a smaller context",
             ) from error
         self._message = library.LlamaChatMessage
         self._closed = False
@@ -119,8 +122,6 @@ class CyllamaRuntime:
         """Logits, float32 of shape (len(wanted), n_vocab); see `Runtime.forward`."""
         import numpy as np
 
-        if self._closed:
-            raise BakeoffError("The model is closed.", fix="open it again")
         rows = np.empty((len(wanted), self.n_vocab), dtype=np.float32)
         rank = {index: row for row, index in enumerate(wanted)}
         for begin, end in itertools.pairwise([*range(0, len(tokens), BATCH), len(tokens)]):

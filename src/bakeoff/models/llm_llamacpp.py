@@ -38,7 +38,9 @@ class LlamaCppRuntime:
                 verbose=False,
             )
         except (OSError, ValueError, RuntimeError) as error:
-            raise AssetError(f"{file} cannot be loaded: {error}", fix="fetch the model again, or name another GGUF file") from error
+            raise AssetError(
+                f"{file} cannot be loaded: {error}", fix="fetch the model again, or name another GGUF file"
+            ) from error
         self.context_length = int(self._llama.n_ctx())
         self.n_vocab = int(self._llama.n_vocab())
 

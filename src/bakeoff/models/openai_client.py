@@ -15,7 +15,7 @@ import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -188,7 +188,7 @@ class OpenAIClient:
             stored = self.cache.get(key)
             return self._from_cache(key, stored, whole) if stored is not None else self._fetch(key, whole, stop)
 
-    def ask_all(self, bodies: Iterable[Mapping[str, Json]], *, repeat: int = 0) -> Iterator[Reply]:
+    def ask_all(self, bodies: Iterable[Mapping[str, Json]], *, repeat: int = 0) -> Generator[Reply, None, None]:
         """Replies in the order of `bodies`, each as soon as it is ready, with `concurrency` requests in flight.
 
         Reads at most ``4 * concurrency`` requests ahead. Closing the iterator waits for the requests in flight, so

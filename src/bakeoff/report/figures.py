@@ -11,7 +11,7 @@ from bakeoff.decide.record import ApproachResult, Document, Range
 from bakeoff.report import format as form
 from bakeoff.report.charts import bars, dots, lines, scatter, strips, svg
 from bakeoff.report.palette import Look, looks
-from bakeoff.report.tables import Cell, Table, name_cell, plain, score_cell
+from bakeoff.report.tables import WORDS, Cell, Table, name_cell, plain, score_cell
 from bakeoff.report.ties import letters, measured, ordered, seen_from
 
 WIDE, NARROW = 860, 328
@@ -64,20 +64,23 @@ def evidence(document: Document) -> Figure | None:
     quality = {}
     for name in names:
         value = by_name[name].metrics[study.metric]
-        tie = f"  {' '.join(found[name])}" if len(names) > 1 else ""
-        quality[name] = dots.Dot(value.mid, value.low, value.high, show(value.mid) + tie)
+        tie = " ".join(found[name]) if len(names) > 1 else ""
+        quality[name] = dots.Dot(value.mid, value.low, value.high, show(value.mid), tag=tie)
     leader = by_name[names[0]].metrics[study.metric].mid
     edge = leader - study.margin if study.higher_is_better else leader + study.margin
     low, high = _bounds(document)
+    off = off_scale(document)
     columns = [
         dots.Panel(
             study.metric_title,
             "95% interval" + (", letter = tie group" if len(names) > 1 else ""),
             quality,
             _tick(document),
-            band=(min(leader, edge), max(leader, edge), "margin"),
+            band=(min(leader, edge), max(leader, edge)),
             floor=low,
             top=high,
+            off=off,
+            share=1.35,
             absent=absent,
         )
     ]
@@ -106,14 +109,38 @@ def evidence(document: Document) -> Figure | None:
             for r in results
         ],
     )
+    side = "below the highest" if study.higher_is_better else "above the lowest"
     caption = (
-        f"Dots are measured values, lines their 95% intervals. The shaded band is the margin of {form.margin(study)}"
-        f" below the best measured value: what the study calls good enough."
-        if study.higher_is_better
-        else f"Dots are measured values, lines their 95% intervals. The shaded band is the margin of {form.margin(study)} above the lowest."
+        "Dots are measured values, lines their 95% intervals. The shaded band is the study's margin: "
+        f"{form.margin(study)} {side} measured value."
+        + (" Approaches that share a letter could not be told apart." if len(names) > 1 else "")
+        + _off_note(off, document)
     )
     title = f"{study.metric_title}, cost and time of each approach"
     return _both("evidence", caption, table, lambda i, w: dots.panels(i, rows, columns, width=w, title=title, says=says))
+
+
+def off_scale(document: Document) -> frozenset[str]:
+    """Approaches so far behind that showing them to scale would hide the intervals of the others (usually the floor).
+
+    Further from the best than 12 margins and than 2.5 times the median's distance; never so many that one is left.
+    """
+    names, study = measured(document), document.study
+    values = {r.name: r.metrics[study.metric].mid for r in document.approaches if r.name in names}
+    if len(names) < 3:
+        return frozenset()
+    gaps = {name: abs(values[name] - values[names[0]]) for name in names}
+    far = max(12 * study.margin, 2.5 * sorted(gaps.values())[len(names) // 2])
+    return frozenset(name for name in names if gaps[name] > far and name != document.verdict.choice)
+
+
+def _off_note(off: frozenset[str], document: Document) -> str:
+    if not off:
+        return ""
+    study = document.study
+    show = form.metric_form(study.metric, study)
+    said = [f"{r.name} ({show(r.metrics[study.metric].mid)})" for r in ordered(document) if r.name in off]
+    return f" Off the scale, at the arrow: {', '.join(said)}."
 
 
 def _cost_dot(value: Range | None) -> dots.Dot:
@@ -140,7 +167,7 @@ def tradeoff(document: Document) -> Figure | None:
     kept = money if len(money) > 1 else timed
     if len(kept) < 2:
         return None
-    by_cost = kept is money
+    by_cost, off, show = kept is money, off_scale(document), form.metric_form(study.metric, study)
     marks = []
     for name in kept:
         result, y = by_name[name], by_name[name].metrics[study.metric]
@@ -152,7 +179,17 @@ def tradeoff(document: Document) -> Figure | None:
             x_low, x_high = time.low.get("p50", x), time.high.get("p50", x)
         marks.append(
             scatter.Point(
-                name, colours[name], x, x_low, x_high, y.mid, y.low, y.high, result.on_front, name == document.verdict.choice
+                name,
+                colours[name],
+                x,
+                x_low,
+                x_high,
+                y.mid,
+                y.low,
+                y.high,
+                result.on_front,
+                name == document.verdict.choice,
+                show(y.mid) if name in off else "",
             )
         )
     front = [name for name in kept if by_name[name].on_front]
@@ -160,16 +197,15 @@ def tradeoff(document: Document) -> Figure | None:
     says = _list([f"{name}: {_summary(by_name[name], document)}{', on the front' if name in front else ''}" for name in kept])
     caption = (
         "Filled: on the front, no other approach is at least as good in everything and better in something. "
-        "Hollow: another one is. The ring marks the choice."
+        "Hollow: another one is. The ring marks the choice." + _off_note(off & set(kept), document)
     )
-    shown = form.metric_form(study.metric, study)
     table = Table(
         "The figures of this chart",
         ("Approach", study.metric_title, "Cost per 1,000" if by_cost else "p50", "On the front"),
         [
             (
                 name_cell(p.name, document),
-                Cell(shown(p.y), p.y, "num"),
+                Cell(show(p.y), p.y, "num"),
                 Cell(form.usd(p.x) if by_cost else form.seconds(p.x), p.x, "num"),
                 plain("yes" if p.front else "no"),
             )
@@ -208,6 +244,8 @@ def differences(document: Document) -> Figure | None:
     if not kept:
         return None
     unit = "points" if study.percent else study.metric_title
+    off = off_scale(document)
+    off = off if len({a for a, _, _ in kept} | {b for _, b, _ in kept}) - len(off) > 1 else frozenset()
     rows = [
         dots.Gap(
             f"against {b}" if subject else f"{a} − {b}",
@@ -216,13 +254,15 @@ def differences(document: Document) -> Figure | None:
             s.low,
             s.high,
             form.difference_range(Range(mid=s.mid, low=s.low, high=s.high, n=s.pair.difference.n), study),
-            s.verdict,
+            WORDS[s.verdict][1],
+            off=bool(off & {a, b}),
         )
         for a, b, s in kept
     ]
     who = f"{subject} minus each other approach" if subject else "Paired differences"
     says = _list([f"{row.label}: {row.shown}, {row.verdict}" for row in rows])
     caption = f"{who}, in {unit}, on the same items. The band is the margin of ±{form.margin(study)}. An interval across 0 cannot say which is better."
+    caption += " An arrow stands for a difference off the scale." if any(row.off for row in rows) else ""
     table = Table(
         "The figures of this chart",
         ("Pair", f"Difference ({unit})", "Verdict"),
@@ -343,8 +383,8 @@ def latency(document: Document) -> Figure | None:
         ],
     )
     caption = (
-        "Each dot is one answered item, one at a time, warm. Upright lines are percentiles (p50 solid, others dashed), the line"
-        f" under them the p50 to p99 intervals; × is the cold start.{sampled}"
+        "Each dot is one answered item, one at a time, warm. Upright lines are percentiles (p50 solid and written out, the others"
+        f" dashed), the lines under them their 95% intervals. × is the cold start, which is no part of the others.{sampled}"
     )
     return _both("latency", caption, table, lambda i, w: strips.strips(i, rows, width=w, title="Time per item", says=says))
 

@@ -85,7 +85,7 @@ def number(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration in the unit a person would use: ``0.42 ms``, ``12.3 ms``, ``3.21 s``, ``12 min 5 s``, ``2 h 10 min``."""
+    """A duration in the unit a person would use: ``2.1 µs``, ``0.42 ms``, ``12.3 ms``, ``3.21 s``, ``12 min 5 s``, ``2 h 10 min``."""
     if value is None or not math.isfinite(value):
         return MISSING
     if value < 0:
@@ -94,7 +94,9 @@ def seconds(value: float | None) -> str:
         return "0 s"
     if value < 0.9995:
         milliseconds = value * 1000
-        digits = 3 if milliseconds < 0.01 else 2 if milliseconds < 9.995 else 1 if milliseconds < 99.95 else 0
+        if milliseconds < 0.00995:
+            return f"{milliseconds * 1000:.1f} µs"
+        digits = 2 if milliseconds < 9.995 else 1 if milliseconds < 99.95 else 0
         return f"{milliseconds:.{digits}f} ms"
     if value < 59.95:
         return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s"
@@ -126,9 +128,14 @@ def _usd_digits(value: float) -> int:
 
 
 def usd(value: float | None, digits: int | None = None) -> str:
-    """Money with two sensible digits under a dollar and cents above: ``$0.0012``, ``$0.42``, ``$12.30``, ``$1,230``."""
+    """Money with two sensible digits under a dollar and cents above: ``$0.0012``, ``$0.42``, ``$12.30``, ``$1,230``.
+
+    What is above 0 and less than a thousandth of a cent is ``< $0.00001``.
+    """
     if value is None or not math.isfinite(value):
         return MISSING
+    if 0 < abs(value) < 1e-5:
+        return "< $0.00001" if value > 0 else f"> {MINUS}$0.00001"
     digits = _usd_digits(value) if digits is None else digits
     return _signed(f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}")
 
@@ -137,7 +144,9 @@ def usd_range(value: Range | None) -> str:
     """Money with its interval, all three at the same number of decimals, enough for the interval to be seen."""
     if value is None or not finite(value.mid):
         return MISSING
-    digits = max(_usd_digits(v) for v in (value.mid, value.low) if v is not None)
+    if value.mid < 1e-5:
+        return usd(value.mid)
+    digits = max(_usd_digits(value.mid), _usd_digits(value.low) if value.low >= 1e-5 else 0)
     return interval(value, lambda v: usd(v, digits))
 
 
@@ -195,7 +204,7 @@ def percentile(latency: Percentiles, name: str) -> str:
     value = getattr(latency, name)
     if value is not None:
         return seconds(value)
-    return f"n too small ({latency.n})" if latency.n else MISSING
+    return f"n too small (n = {latency.n})" if latency.n else MISSING
 
 
 def percentile_range(latency: Percentiles, name: str) -> str:

@@ -11,6 +11,7 @@ from bakeoff.report.tables import Cell, Table, name_cell
 from bakeoff.report.ties import ordered
 
 MOST_LABELS = 12
+NO_ANSWER = ("(error)", "(abstained)")
 OTHER = "(all other labels)"
 LONGEST_ITEM, LONGEST_ANSWER = 600, 160
 
@@ -115,11 +116,15 @@ def only_table(document: Document) -> Table | None:
     return Table("Items that set one approach apart", ("Approach", "Only this one wrong", "Only this one right"), rows)
 
 
+def _by_outcome(group: tuple[str, str]) -> tuple[int, str]:
+    return ("right", "wrong", "none").index(group[0]), group[1]
+
+
 class Said(NamedTuple):
-    """One answer to an item and who gave it."""
+    """One answer to an item, who gave it, and its outcome: ``right``, ``wrong`` or ``none`` (an error is no wrong answer)."""
 
     answer: str
-    right: bool
+    outcome: str
     approaches: Sequence[str]
 
 
@@ -136,9 +141,11 @@ def listed(document: Document) -> list[Shown]:
     order = {r.name: place for place, r in enumerate(ordered(document))}
     made = []
     for index, mistake in enumerate(document.mistakes.examples):
-        groups: dict[tuple[bool, str], list[str]] = {}
+        groups: dict[tuple[str, str], list[str]] = {}
         for name in sorted(mistake.answers, key=lambda name: (order.get(name, len(order)), name)):
-            groups.setdefault((name not in mistake.wrong, mistake.answers[name]), []).append(name)
-        said = [Said(answer, right, who) for (right, answer), who in sorted(groups.items(), key=lambda each: (not each[0][0], each[0][1]))]
+            answer = mistake.answers[name]
+            outcome = "none" if answer in NO_ANSWER else "wrong" if name in mistake.wrong else "right"
+            groups.setdefault((outcome, answer), []).append(name)
+        said = [Said(answer, outcome, groups[outcome, answer]) for outcome, answer in sorted(groups, key=_by_outcome)]
         made.append(Shown(index, mistake, said))
     return made

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from bakeoff.decide.record import ApproachResult, Document
 from bakeoff.report import format as form
 from bakeoff.report.palette import Look, looks
-from bakeoff.report.ties import letters, measured, ordered, seen_from, tied_with
+from bakeoff.report.ties import letters, measured, ordered, seen_from
 
 STATUS = {"done": "done", "failed": "failed", "not_run": "not run"}
 
@@ -71,32 +71,28 @@ def common_n(document: Document) -> int | None:
 def comparison(document: Document) -> Table:
     """The table under the verdict: what a choice is made on, sorted but not ranked."""
     study = document.study
-    ties, found, names = tied_with(document), letters(document), measured(document)
-    compared = len(names) > 1
-    others = [m for m in _metrics(document) if m != study.metric][:1]
+    found = letters(document)
+    compared = len(found) > 1
     limits = any(result.limits for result in document.approaches)
     head = ["Approach", study.metric_title]
     if compared:
         head.append("Tie group")
-    head += [*(metric_title(m) for m in others), "Cost per 1,000", "Cost a day", "p50", "p90", "Peak memory", "Model", "Training"]
+    head += ["Cost per 1,000", "Cost a day", "p50", "p90", "Peak memory", "Training"]
     if limits:
         head.append("Limits")
     rows, chosen = [], set()
     for index, r in enumerate(ordered(document)):
         if r.name == document.verdict.choice:
             chosen.add(index)
-        cells = [name_cell(r.name, document), _quality(r, document)]
+        cells = [name_cell(r.name, document)._replace(note=r.failure or ""), _quality(r, document)]
         if compared:
-            tie = ", ".join(ties.get(r.name, []))
-            cells.append(Cell(" ".join(found.get(r.name, ())) or form.MISSING, " ".join(found.get(r.name, ())) or None, note=f"same as {tie}" if tie else ""))
-        cells += [score_cell(r, m, document) for m in others]
+            cells.append(Cell(" ".join(found.get(r.name, ())) or form.MISSING))
         cells += [
             Cell(form.usd(r.usd_per_1000.mid) if r.usd_per_1000 else form.MISSING, r.usd_per_1000.mid if r.usd_per_1000 else None, "num"),
             Cell(form.usd(r.usd_per_day.mid) if r.usd_per_day else form.MISSING, r.usd_per_day.mid if r.usd_per_day else None, "num"),
             Cell(form.percentile(r.latency_seconds, "p50"), r.latency_seconds.p50, "num"),
             Cell(form.percentile(r.latency_seconds, "p90"), r.latency_seconds.p90, "num"),
             Cell(form.size(r.peak_bytes), r.peak_bytes, "num"),
-            Cell(form.size(r.model_bytes), r.model_bytes, "num"),
             Cell(form.seconds(r.fit_seconds), r.fit_seconds, "num"),
         ]
         if limits:
@@ -108,16 +104,15 @@ def comparison(document: Document) -> Table:
 
 def _quality(result: ApproachResult, document: Document) -> Cell:
     if result.status != "done" and document.study.metric not in result.metrics:
-        return Cell(STATUS[result.status], None, "num", note=result.failure or "")
+        return Cell(STATUS[result.status], None, "num")
     return score_cell(result, document.study.metric, document)
 
 
 def limits_cell(result: ApproachResult) -> Cell:
-    """Whether the limits are met, with the least likely one."""
+    """Whether the limits are met, and how sure that is of the least likely one."""
     if not result.limits:
         return Cell(form.MISSING)
-    worst = min(result.limits, key=lambda limit: (result.limits[limit], limit))
-    return Cell("within" if result.within_limits else "outside", note=f"{form.share(result.limits[worst])} sure: {worst}")
+    return Cell("within" if result.within_limits else "outside", note=f"{form.share(min(result.limits.values()))} sure")
 
 
 def _metrics(document: Document) -> list[str]:
@@ -215,7 +210,7 @@ WORDS = {
     "superior": ("▲", "superior"),
     "inferior": ("▼", "inferior"),
     "non-inferior": ("≥", "non-inferior"),
-    "at most margin better": ("≤", "not better by the margin"),
+    "at most margin better": ("≤", "non-superior"),
     "equivalent": ("=", "equivalent"),
     "undecided": ("?", "undecided"),
 }

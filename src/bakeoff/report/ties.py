@@ -81,6 +81,8 @@ def order_note(document: Document) -> str:
     """What the order of rows does and does not say, in one or two sentences."""
     names = measured(document)
     title = document.study.metric_title
+    if not names:
+        return "No approach was measured."
     if len(names) < 2:
         return "One approach was measured: there is nothing to compare it with."
     if not any(tied_with(document).values()):

@@ -30,6 +30,7 @@ from bakeoff.study import Study
 
 SECONDS_TO_LEAVE = 60.0
 """How long a worker may take to finish what is in flight once the bench is gone."""
+SECONDS_BETWEEN_NEWS = 0.2
 MOST_FAILURES = 20
 """How often an approach may raise while answering before its remaining items are given up as errors."""
 
@@ -140,7 +141,7 @@ def _fit(approach: Approach, train: list[Item], valid: list[Item], trial: Trial,
 
     def progress(fraction: float, note: str = "") -> None:
         now = time.monotonic()
-        if now - last[0] > 0.2 or fraction >= 1:
+        if now - last[0] > SECONDS_BETWEEN_NEWS or fraction >= 1:
             last[0] = now
             bench.tell(event="progress", stage="fit", fraction=fraction, note=note)
 
@@ -159,7 +160,7 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
         If the bench has gone; the approach's iterator was closed first, so that it could finish what was in flight.
     """
     answers: list[Answer] = []
-    failures = 0
+    failures, last = 0, 0.0
     bench.answering = True
     try:
         while len(answers) < len(asked):
@@ -169,12 +170,11 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
                     answers.append(checked(answer))
                     if len(answers) == len(asked):
                         break
-                    bench.tell(
-                        event="progress",
-                        stage="answer",
-                        fraction=len(answers) / len(asked),
-                        note=f"{len(answers)} of {len(asked)} answers",
-                    )
+                    now = time.monotonic()
+                    if now - last > SECONDS_BETWEEN_NEWS:
+                        last = now
+                        note = f"{len(answers)} of {len(asked)} answers"
+                        bench.tell(event="progress", stage="answer", fraction=len(answers) / len(asked), note=note)
                     if bench.leaving.is_set():
                         raise Left
                 else:

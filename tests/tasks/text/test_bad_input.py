@@ -16,11 +16,30 @@ from bakeoff.errors import BadData, BadStudy, BakeoffError
 from bakeoff.tasks.text.new import write_new_study
 from bakeoff.tasks.text.task import TextTask
 
-WORDS = "sound screen battery price box cable button menu lens zoom case strap light weight manual charger".split()
+WORDS = [
+    "sound",
+    "screen",
+    "battery",
+    "price",
+    "box",
+    "cable",
+    "button",
+    "menu",
+    "lens",
+    "zoom",
+    "case",
+    "strap",
+    "light",
+    "weight",
+    "manual",
+    "charger",
+]
 
 
 def rows(n: int = 40) -> list[tuple[str, str]]:
-    return [(f"the {WORDS[i % 16]} and the {WORDS[(i * 7 + i // 16) % 16]} number {i}", "good" if i % 2 else "bad") for i in range(n)]
+    return [
+        (f"the {WORDS[i % 16]} and the {WORDS[(i * 7 + i // 16) % 16]} number {i}", "good" if i % 2 else "bad") for i in range(n)
+    ]
 
 
 def csv_text(pairs: list[tuple[str, str]], header: str = "text,label") -> str:
@@ -57,24 +76,56 @@ CASES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "unclosed quote": ("a.csv", LONE_QUOTE.encode(), ("line 2", "quotation")),
     "text after a quote": ("a.csv", b'text,label\n"a "b" c",good\n', ("line 2", "quotation")),
     "one class": ("a.csv", csv_text([(t, "good") for t, _ in rows()]).encode(), ("one label only", "'good'")),
-    "empty texts": ("a.csv", csv_text([*rows(), ("  ", "good"), ("", "bad")]).encode(), ("2 of 42", "line 42, line 43", "drop_empty_texts")),
-    "missing labels": ("a.csv", csv_text([*rows(), ("x y", ""), ("y z", "NaN")]).encode(), ("2 of 42", "line 42", "drop_unlabelled")),
-    "labels by case": ("a.csv", csv_text([*rows(), ("some text", "Good")]).encode(), ("case or spaces", "'good' (20 rows)", "'Good' (1 rows)")),
+    "empty texts": (
+        "a.csv",
+        csv_text([*rows(), ("  ", "good"), ("", "bad")]).encode(),
+        ("2 of 42", "line 42, line 43", "drop_empty_texts"),
+    ),
+    "missing labels": (
+        "a.csv",
+        csv_text([*rows(), ("x y", ""), ("y z", "NaN")]).encode(),
+        ("2 of 42", "line 42", "drop_unlabelled"),
+    ),
+    "labels by case": (
+        "a.csv",
+        csv_text([*rows(), ("some text", "Good")]).encode(),
+        ("case or spaces", "'good' (20 rows)", "'Good' (1 rows)"),
+    ),
     "labels by outer space": ("a.csv", csv_text([*rows(), ("some text", "good ")]).encode(), ("case or spaces", "'good '")),
     "labels by inner space": (
         "a.csv",
         csv_text([(t, "very good" if x == "good" else x) for t, x in rows()] + [("some text", "very  good")]).encode(),
         ("case or spaces", "line 42"),
     ),
-    "labels by number format": ("a.csv", csv_text([(t, "1" if x == "good" else "0") for t, x in rows()] + [("t", "1.0")]).encode(), ("case or spaces",)),
+    "labels by number format": (
+        "a.csv",
+        csv_text([(t, "1" if x == "good" else "0") for t, x in rows()] + [("t", "1.0")]).encode(),
+        ("case or spaces",),
+    ),
     "three rows": ("a.csv", csv_text(rows(3)).encode(), ("3 labelled texts", "at least 10")),
     "rare class": ("a.csv", csv_text([*rows(), ("odd one", "odd"), ("odd two", "odd")]).encode(), ("'odd' (2)",)),
     "all duplicates": ("a.csv", csv_text([("same text", x) for _, x in rows()]).encode(), ("only 1 of 40 texts differ",)),
-    "all duplicates by case": ("a.csv", csv_text([("Same  Text" if i % 2 else "same text", x) for i, (_, x) in enumerate(rows())]).encode(), ("1 of 40",)),
-    "measured labels": ("a.csv", csv_text([(t, f"{i * 1.37:.2f}") for i, (t, _) in enumerate(rows())]).encode(), ("measurement",)),
-    "too many classes": ("a.csv", csv_text([(t, f"class-{i}") for i, (t, _) in enumerate(rows(150))]).encode(), ("150 different labels",)),
+    "all duplicates by case": (
+        "a.csv",
+        csv_text([("Same  Text" if i % 2 else "same text", x) for i, (_, x) in enumerate(rows())]).encode(),
+        ("1 of 40",),
+    ),
+    "measured labels": (
+        "a.csv",
+        csv_text([(t, f"{i * 1.37:.2f}") for i, (t, _) in enumerate(rows())]).encode(),
+        ("measurement",),
+    ),
+    "too many classes": (
+        "a.csv",
+        csv_text([(t, f"class-{i}") for i, (t, _) in enumerate(rows(150))]).encode(),
+        ("150 different labels",),
+    ),
     "NUL byte": ("a.csv", csv_text(rows()).encode().replace(b"number 7", b"number\x007"), ("line 9", "NUL")),
-    "latin-1 bytes": ("a.csv", csv_text([*rows(5), ("caf\xe9 sol", "good"), *rows()]).encode("latin-1"), ("line 7", "0xe9", "UTF-8", "encoding: cp1252")),
+    "latin-1 bytes": (
+        "a.csv",
+        csv_text([*rows(5), ("caf\xe9 sol", "good"), *rows()]).encode("latin-1"),
+        ("line 7", "0xe9", "UTF-8", "encoding: cp1252"),
+    ),
     "UTF-16 without mark": ("a.csv", csv_text(rows()).encode("utf-16-le"), ("UTF-16", "encoding: utf-16-le")),
     "truncated UTF-16": ("a.csv", csv_text(rows()).encode("utf-16")[:-1], ("UTF-16",)),
     "truncated UTF-8": ("a.csv", csv_text(rows()).encode() + "é".encode()[:1], ("line 42", "0xc3", "UTF-8")),
@@ -98,7 +149,11 @@ CASES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
         b"".join(b'{"text": "text \\ud800 %d", "label": "%d"}\n' % (i, i % 2) for i in range(20)),
         ("line 1", "surrogate"),
     ),
-    "JSONL: NUL escape": ("a.jsonl", b"".join(b'{"text": "t \\u0000 %d", "label": "%d"}\n' % (i, i % 2) for i in range(20)), ("line 1", "NUL")),
+    "JSONL: NUL escape": (
+        "a.jsonl",
+        b"".join(b'{"text": "t \\u0000 %d", "label": "%d"}\n' % (i, i % 2) for i in range(20)),
+        ("line 1", "NUL"),
+    ),
     "JSON: an object of columns": ("a.json", b'{"text": ["a"],\n "label": ["b"]}', ("line 1", "not valid JSON")),
     "JSON: empty array": ("a.json", b"[]", ("no rows",)),
     "Parquet: not one": ("a.parquet", b"PAR1 and then nothing of use", ("not a readable Parquet",)),
@@ -200,7 +255,24 @@ def test_duplicate_ids_and_a_single_group(tmp_path: Path) -> None:
 def mutated(content: bytes, dice: random.Random) -> bytes:
     """A few random edits of the kinds that break files: flipped, lost, doubled and hostile bytes, cuts and joins."""
     found = bytearray(content)
-    hostile = [b"\x00", b'"', b"\n", b"\r", b",", b"\t", b"\xff", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"{", b"}", b"[", b"\\u0000", b"\\ud800", b"NaN", b"1e999"]
+    hostile = [
+        b"\x00",
+        b'"',
+        b"\n",
+        b"\r",
+        b",",
+        b"\t",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b"{",
+        b"}",
+        b"[",
+        b"\\u0000",
+        b"\\ud800",
+        b"NaN",
+        b"1e999",
+    ]
     for _ in range(dice.choice((1, 1, 2, 5, 30))):
         at = dice.randrange(len(found) + 1)
         match dice.randrange(6):

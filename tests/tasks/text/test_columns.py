@@ -8,9 +8,27 @@ import pytest
 
 from bakeoff.errors import BadData
 from bakeoff.tasks.text.columns import choose_columns
-from bakeoff.tasks.text.readers import Table, open_table
+from bakeoff.tasks.text.readers import open_table
+from bakeoff.tasks.text.tables import Table
 
-WORDS = "the sound of this small player is far better than its price would let anybody expect".split()
+WORDS = [
+    "the",
+    "sound",
+    "of",
+    "this",
+    "small",
+    "player",
+    "is",
+    "far",
+    "better",
+    "than",
+    "its",
+    "price",
+    "would",
+    "let",
+    "anybody",
+    "expect",
+]
 
 
 def table(tmp_path: Path, **columns: list[str]) -> Table:
@@ -30,7 +48,9 @@ def labels(n: int = 60) -> list[str]:
 
 @pytest.mark.parametrize("text, target", [("text", "label"), ("review", "sentiment"), ("Sentence", "Class"), ("body", "topic")])
 def test_known_names(text: str, target: str, tmp_path: Path) -> None:
-    found = choose_columns(table(tmp_path, **{"nr": [str(i) for i in range(60)], text: texts(), target: labels()}), text=None, target=None)
+    found = choose_columns(
+        table(tmp_path, **{"nr": [str(i) for i in range(60)], text: texts(), target: labels()}), text=None, target=None
+    )
     assert (found.text, found.target) == (text, target)
     assert len(found.notes) == 2 and all(note.startswith("Guessed") and "by its name" in note for note in found.notes)
 
@@ -52,15 +72,15 @@ def test_what_is_named_is_not_guessed(tmp_path: Path) -> None:
 
 def test_two_columns_of_labels_are_asked_about(tmp_path: Path) -> None:
     data = table(tmp_path, text=texts(), first=labels(), second=labels())
-    with pytest.raises(BadData, match="which column is the `target`.*'first' .3 different values.*'second'") as caught:
+    with pytest.raises(BadData, match=r"which column is the `target`.*'first' .3 different values.*'second'") as caught:
         choose_columns(data, text=None, target=None)
     assert "--target 'first'" in caught.value.fix
-    with pytest.raises(BadData, match="which column is the `target`"):
+    with pytest.raises(BadData, match=r"which column is the `target`"):
         choose_columns(table(tmp_path, text=texts(), label=labels(), target=labels()), text=None, target=None)
 
 
 def test_two_columns_of_texts_are_asked_about(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="which column is the `text`.*'review'.*'comment'") as caught:
+    with pytest.raises(BadData, match=r"which column is the `text`.*'review'.*'comment'") as caught:
         choose_columns(table(tmp_path, review=texts(), comment=texts(), label=labels()), text=None, target=None)
     assert "--text" in caught.value.fix
     short_title = table(tmp_path, title=texts(words=2), story=texts(words=14), label=labels())

@@ -25,7 +25,9 @@ FORMATS = {
 def write(folder: Path, ending: str) -> Path:
     path = folder / f"data.{ending}"
     if ending == "parquet":
-        pq.write_table(pa.table({"text": [t for t, _ in ROWS], "label": pa.array([x for _, x in ROWS]).dictionary_encode()}), path)
+        pq.write_table(
+            pa.table({"text": [t for t, _ in ROWS], "label": pa.array([x for _, x in ROWS]).dictionary_encode()}), path
+        )
     else:
         path.write_text(FORMATS[ending](), encoding="utf-8")
     return path

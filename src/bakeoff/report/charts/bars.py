@@ -24,7 +24,7 @@ class Bar(NamedTuple):
 def shares(ident: str, rows: Sequence[Bar], *, width: int, title: str, says: str) -> Markup:
     """Horizontal bars from 0 to 1, each with its figure at its end and its approach's marker before its name."""
     narrow = width < svg.NARROW
-    label = 0.0 if narrow else min(208.0, 34 + max((len(row.name) for row in rows), default=8) * svg.CHARACTER)
+    label = 0.0 if narrow else svg.label_width([row.name for row in rows])
     step = 38.0 if narrow else 30.0
     body = []
     end = width - 64

@@ -17,7 +17,8 @@ ROW, HEAD, FOOT = 34.0, 44.0, 24.0
 class Dot:
     """One figure of a panel: where the marker is, its interval, and the text beside it.
 
-    `also` is a second position on the same row (the 90th percentile beside the median), joined by a thin line.
+    `also` is a second position on the same row (the 90th percentile beside the median), joined by a thin line; `tag`
+    stands after the text, in a column of its own.
     """
 
     mid: float | None
@@ -25,6 +26,7 @@ class Dot:
     high: float | None = None
     shown: str = ""
     also: float | None = None
+    tag: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Row:
 class Panel:
     """One aligned column of dots with its own scale.
 
-    `dots` are by row name; rows without one say `absent`. `band` is a shaded range of values with its words.
+    `dots` are by row name; rows without one say `absent`. `band` is a shaded range of values, `off` the
+    rows that the scale leaves out: an arrow at its end stands for them. `share` is how
+    much of the width the panel takes, against the others.
     """
 
     title: str
@@ -49,20 +53,25 @@ class Panel:
     dots: dict[str, Dot]
     form: Callable[[float], str]
     log: bool = False
-    band: tuple[float, float, str] | None = None
-    reference: tuple[float, str] | None = None
+    band: tuple[float, float] | None = None
+    off: frozenset[str] = frozenset()
+    share: float = 1.0
     floor: float | None = None
     top: float | None = None
     absent: dict[str, str] = field(default_factory=dict)
 
     def values(self) -> list[float]:
         """All values that the scale must hold."""
-        found = [v for dot in self.dots.values() for v in (dot.mid, dot.low, dot.high, dot.also) if v is not None]
-        if self.band:
-            found += [self.band[0], self.band[1]]
-        if self.reference:
-            found.append(self.reference[0])
+        kept = [dot for name, dot in self.dots.items() if name not in self.off]
+        found = [v for dot in kept for v in (dot.mid, dot.low, dot.high, dot.also) if v is not None]
+        found += self.band or ()
         return [value for value in found if not self.log or value > 0]
+
+    def scale(self, start: float, end: float, most: int) -> svg.Scale:
+        """The panel's scale between two pixels."""
+        if self.log:
+            return svg.logarithmic(self.values(), start, end, most=most)
+        return svg.linear(self.values(), start, end, most=most, floor=self.floor, top=self.top)
 
 
 def panels(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width: int, title: str, says: str) -> Markup:
@@ -73,16 +82,16 @@ def panels(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width: 
     """
     if width < svg.NARROW:
         return _stacked(ident, rows, columns, width=width, title=title, says=says)
-    label = min(208.0, 34 + max((len(row.name) for row in rows), default=8) * svg.CHARACTER)
-    gap = 26.0
-    each = (width - label - gap * len(columns)) / max(1, len(columns))
+    label, gap = svg.label_width([row.name for row in rows]), 26.0
+    unit = (width - label - gap * len(columns)) / max(1.0, sum(panel.share for panel in columns))
     bottom = HEAD + ROW * len(rows)
     body = [_bands(rows, width, HEAD)]
     for index, row in enumerate(rows):
         body.append(svg.named(6, HEAD + ROW * index + 21, row.name, row.look, room=label - 8, strong=row.strong))
-    for index, panel in enumerate(columns):
-        x = label + gap + index * (each + gap)
-        body.append(_panel(rows, panel, x, each, HEAD, bottom))
+    x = label + gap
+    for panel in columns:
+        body.append(_panel(rows, panel, x, unit * panel.share, HEAD, bottom))
+        x += unit * panel.share + gap
     return svg.figure(ident, width, bottom + FOOT, title, says, body)
 
 
@@ -98,39 +107,39 @@ def _bands(rows: Sequence[Row], width: float, top: float) -> str:
 
 
 def _panel(rows: Sequence[Row], panel: Panel, x: float, width: float, top: float, bottom: float) -> str:
-    wide = max((len(dot.shown) for dot in panel.dots.values()), default=0) * 7.2 + 10
-    plot_end = x + width - wide
-    make = svg.logarithmic if panel.log else svg.linear
-    most = 4 if plot_end - x > 130 else 3
-    if panel.log:
-        scale = make(panel.values(), x + 6, plot_end - 6, most=most)
-    else:
-        scale = svg.linear(panel.values(), x + 6, plot_end - 6, most=most, floor=panel.floor, top=panel.top)
+    tags = max((len(dot.tag) for dot in panel.dots.values()), default=0) * svg.CHARACTER
+    wide = max((len(dot.shown) for dot in panel.dots.values()), default=0) * 7.4 + 12 + tags
+    scale = panel.scale(x + 6, x + width - wide - 6, 5 if width - wide > 180 else 3)
     body = [svg.text(x, 14, panel.title, "head"), svg.text(x, 30, panel.unit, "note")]
     if panel.band:
-        low, high, _ = panel.band
-        body.append(svg.box(scale(low), top, scale(high) - scale(low), bottom - top, "band"))
+        low, high = scale(panel.band[0]), scale(panel.band[1])
+        body.append(svg.box(low, top, high - low, bottom - top, "band"))
     body.append(svg.grid(scale, top, bottom, panel.form))
-    if panel.reference:
-        at = scale(panel.reference[0])
-        body.append(svg.line(at, top, at, bottom, "reference"))
     for index, row in enumerate(rows):
-        body.append(_dot(panel, row, scale, top + ROW * index + ROW / 2, x, x + width))
+        y, end = top + ROW * index + ROW / 2, x + width
+        body.append(_dot(panel, row, scale, y))
+        if dot := panel.dots.get(row.name):
+            body.append(svg.text(end - tags, y + 4, dot.shown, "value strong" if row.strong else "value", "end"))
+            if dot.tag:
+                body.append(svg.text(end - tags + 5, y + 4, dot.tag, "note"))
     return "".join(body)
 
 
-def _dot(panel: Panel, row: Row, scale: svg.Scale, y: float, x: float, end: float) -> str:
+def _dot(panel: Panel, row: Row, scale: svg.Scale, y: float) -> str:
     dot = panel.dots.get(row.name)
     if dot is None or dot.mid is None:
-        return svg.text(x + 6, y + 4, panel.absent.get(row.name, "not measured"), "note")
+        return svg.text(scale.start, y + 4, panel.absent.get(row.name, "not measured"), "note")
+    says = f"{row.name}: {dot.shown}"
+    if row.name in panel.off:
+        way = "left" if dot.mid < scale.low else "right"
+        return svg.beyond(scale.start if way == "left" else scale.end, y, row.look, way, says)
     parts = []
     if dot.also is not None:
         parts.append(svg.line(scale(dot.mid), y, scale(dot.also), y, f"c{row.look.colour} reach"))
         parts.append(svg.line(scale(dot.also), y - 5, scale(dot.also), y + 5, f"c{row.look.colour} stop"))
     if dot.low is not None and dot.high is not None:
         parts.append(svg.whisker(scale(dot.low), scale(dot.high), y, row.look))
-    parts.append(svg.marker(scale(dot.mid), y, row.look, 5, says=f"{row.name}: {dot.shown}"))
-    parts.append(svg.text(end, y + 4, dot.shown, "value strong" if row.strong else "value", "end"))
+    parts.append(svg.marker(scale(dot.mid), y, row.look, 5, says=says))
     return "".join(parts)
 
 
@@ -138,39 +147,27 @@ def _stacked(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width
     body, y, step = [], 0.0, 38.0
     for panel in columns:
         top, bottom = y + 42, y + 42 + step * len(rows)
-        make_log = panel.log
-        scale = (
-            svg.logarithmic(panel.values(), 8, width - 8, most=4)
-            if make_log
-            else svg.linear(panel.values(), 8, width - 8, most=4, floor=panel.floor, top=panel.top)
-        )
+        scale = panel.scale(8, width - 8, 4)
         body += [svg.text(0, y + 14, panel.title, "head"), svg.text(0, y + 31, panel.unit, "note")]
         if panel.band:
-            body.append(svg.box(scale(panel.band[0]), top, scale(panel.band[1]) - scale(panel.band[0]), bottom - top, "band"))
+            low, high = scale(panel.band[0]), scale(panel.band[1])
+            body.append(svg.box(low, top, high - low, bottom - top, "band"))
         body.append(svg.grid(scale, top, bottom, panel.form))
-        if panel.reference:
-            body.append(svg.line(scale(panel.reference[0]), top, scale(panel.reference[0]), bottom, "reference"))
         for index, row in enumerate(rows):
-            at = top + step * index
+            at, dot = top + step * index, panel.dots.get(row.name)
+            shown = f"{dot.shown} {dot.tag}".rstrip() if dot else ""
             if row.strong:
                 body.append(svg.box(0, at, width, step, "chosen", 3))
-            room = width - 16 - len(panel.dots[row.name].shown if row.name in panel.dots else "") * 7.2
-            body.append(svg.named(2, at + 15, row.name, row.look, room=room, strong=row.strong))
-            dot = panel.dots.get(row.name)
-            if dot is None or dot.mid is None:
-                body.append(svg.text(width - 4, at + 15, panel.absent.get(row.name, "not measured"), "note", "end"))
-                continue
-            shown = Dot(dot.mid, dot.low, dot.high, "", dot.also)
-            bare = Panel(panel.title, panel.unit, {row.name: shown}, panel.form, panel.log)
-            body.append(_dot(bare, row, scale, at + 27, 0, width))
-            body.append(svg.text(width - 4, at + 15, dot.shown, "value strong" if row.strong else "value", "end"))
+            body.append(svg.named(2, at + 15, row.name, row.look, room=width - 16 - len(shown) * 7.4, strong=row.strong))
+            body.append(_dot(panel, row, scale, at + 27))
+            body.append(svg.text(width - 4, at + 15, shown, "value strong" if row.strong else "value", "end"))
         y = bottom + 46
     return svg.figure(ident, width, max(40.0, y - 18), title, says, body)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """One row of `gaps`: what is compared, the figure with its interval, and the words beside it."""
+    """One row of `gaps`: what is compared, the figure with its interval, and the words beside it. `off` is off the scale."""
 
     label: str
     look: Look
@@ -179,7 +176,7 @@ class Gap:
     high: float
     shown: str
     verdict: str = ""
-    sub: str = ""
+    off: bool = False
 
 
 def gaps(
@@ -202,11 +199,11 @@ def gaps(
     Paired differences against no difference (the band is the margin), or break-even volumes against the stated one.
     """
     narrow = width < svg.NARROW
-    label = 0.0 if narrow else min(250.0, 36 + max((len(row.label) for row in rows), default=8) * svg.CHARACTER)
+    label = 0.0 if narrow else svg.label_width([row.label for row in rows], 290.0)
     beside = 0.0 if narrow else max((max(len(row.shown), len(row.verdict)) for row in rows), default=8) * 7.0 + 14
     step, top = (56.0 if narrow else 40.0), 40.0
     bottom = top + step * len(rows)
-    values = [v for row in rows for v in (row.low, row.mid, row.high)] + [zero]
+    values = [v for row in rows if not row.off for v in (row.low, row.mid, row.high)] + [zero]
     if band:
         values += [zero - band, zero + band]
     start, end = label + 8, width - beside - 8
@@ -237,6 +234,10 @@ def gaps(
             body.append(svg.text(width, y - 2 if row.verdict else y + 4, row.shown, "value", "end"))
             if row.verdict:
                 body.append(svg.text(width, y + 13, row.verdict, "note", "end"))
+        if row.off:
+            way = "left" if row.mid < scale.low else "right"
+            body.append(svg.beyond(start if way == "left" else end, y, row.look, way, f"{row.label}: {row.shown}"))
+            continue
         body.append(svg.whisker(scale(row.low), scale(row.high), y, row.look))
         body.append(svg.marker(scale(row.mid), y, row.look, 5, says=f"{row.label}: {row.shown}"))
     return svg.figure(ident, width, bottom + FOOT, title, says, body)

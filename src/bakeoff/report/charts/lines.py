@@ -46,7 +46,7 @@ def curves(
 ) -> Markup:
     """Lines with intervals on a log x axis, each with its name at its right end (or under the chart when narrow)."""
     narrow = width < svg.NARROW
-    tail = 0.0 if narrow else 22 + max((len(line.name) for line in lines), default=8) * svg.CHARACTER
+    tail = 0.0 if narrow else svg.label_width([line.name for line in lines])
     legend = 20.0 * len(lines) if narrow else 0.0
     height = 330.0 + legend
     left, right, top, bottom = 52.0, width - tail - 12, 34.0, 330.0 - 48
@@ -79,19 +79,27 @@ def curves(
     else:
         ends = spread([ys(each.points[-1].y) + 4 for each in lines], 17)
         for each, y in zip(lines, ends, strict=True):
-            body.append(svg.text(right + 14, y, svg.short(each.name, 30), "label strong" if each.strong else "label"))
+            body.append(svg.named(right + 12, y, each.name, each.look, room=tail, strong=each.strong))
     return svg.figure(ident, width, height, title, says, body)
 
 
 def spread(wanted: Sequence[float], apart: float) -> list[float]:
-    """Positions at least `apart` from each other, in the order of `wanted` and as near to it as a single sweep gives."""
+    """Positions at least `apart` from each other, in the order of `wanted` and with the least squared move.
+
+    Neighbours that are too close form a block around their mean (pool adjacent violators).
+    """
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
+    blocks: list[tuple[float, int]] = []
+    for place, index in enumerate(order):
+        blocks.append((wanted[index] - place * apart, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (late, m), (early, k) = blocks.pop(), blocks.pop()
+            blocks.append(((late * m + early * k) / (m + k), m + k))
+    settled = [start for start, size in blocks for _ in range(size)]
     placed = [0.0] * len(wanted)
-    last = -1e9
-    for index in order:
-        last = placed[index] = max(wanted[index], last + apart)
-    over = sum(placed[i] - wanted[i] for i in order) / max(1, len(order))
-    return [at - over for at in placed]
+    for place, index in enumerate(order):
+        placed[index] = settled[place] + place * apart
+    return placed
 
 
 class Bin(NamedTuple):

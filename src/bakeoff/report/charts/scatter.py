@@ -13,7 +13,10 @@ from bakeoff.report.palette import Look
 
 @dataclass(frozen=True)
 class Point:
-    """One approach: x and y with their intervals (low, high); `front` is filled, others are hollow."""
+    """One approach: x and y with their intervals (low, high); `front` is filled, others are hollow.
+
+    `off` is the words for a point that lies lower or higher than the y axis reaches: an arrow at its end stands for it.
+    """
 
     name: str
     look: Look
@@ -25,6 +28,7 @@ class Point:
     y_high: float
     front: bool
     strong: bool = False
+    off: str = ""
 
 
 def front(
@@ -48,7 +52,7 @@ def front(
     height = 380.0 if width >= svg.NARROW else 340.0
     left, right, top, bottom = 52.0, width - 16.0, 34.0, height - 48.0
     xs = svg.logarithmic([v for p in marks for v in (p.x, p.x_low, p.x_high)], left, right, most=6 if width >= svg.NARROW else 4)
-    ys = svg.linear([v for p in marks for v in (p.y, p.y_low, p.y_high)], bottom, top, most=5, floor=y_floor, top=y_top)
+    ys = svg.linear([v for p in marks if not p.off for v in (p.y, p.y_low, p.y_high)], bottom, top, most=5, floor=y_floor, top=y_top)
     body = [svg.text(0, 14, y_title, "head"), svg.text(right, height - 8, x_title, "head", "end")]
     for tick in ys.ticks:
         body.append(svg.line(left, ys(tick), right, ys(tick), "grid"))
@@ -60,14 +64,22 @@ def front(
     taken = [(xs(p.x) - 8, ys(p.y) - 8, xs(p.x) + 8, ys(p.y) + 8) for p in marks]
     labels = []
     for p in marks:
+        if p.off:
+            continue
         x, y = xs(p.x), ys(p.y)
         body.append(svg.whisker(xs(p.x_low), xs(p.x_high), y, p.look))
         body.append(svg.whisker(ys(p.y_low), ys(p.y_high), x, p.look, vertical=True))
+    for p in sorted(marks, key=lambda p: (p.strong, p.front, p.name)):
+        if not p.off:
+            body.append(svg.marker(xs(p.x), ys(p.y), p.look, 5.5, hollow=not p.front, says=p.name))
     for p in sorted(marks, key=lambda p: (not p.strong, p.name)):
         x, y = xs(p.x), ys(p.y)
+        if p.off:
+            body.append(svg.beyond(x, bottom - 6, p.look, "down", f"{p.name}: {p.off}"))
+            labels.append(_place(f"{svg.short(p.name, 26)}, {p.off}", x, bottom - 8, taken, left, right, top, bottom, p.strong))
+            continue
         if p.strong:
             body.append(f'<circle class="ring" cx="{svg.n(x)}" cy="{svg.n(y)}" r="11"/>')
-        body.append(svg.marker(x, y, p.look, 5.5, hollow=not p.front, says=p.name))
         name = svg.short(p.name, 26)
         labels.append(_place(name, x, y, taken, left, right, top, bottom, p.strong))
     return svg.figure(ident, width, height, title, says, body + labels)

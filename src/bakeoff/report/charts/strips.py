@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bakeoff.report import format as form
 from bakeoff.report.charts import svg
 from bakeoff.report.palette import Look
 
@@ -43,7 +44,7 @@ def strips(ident: str, rows: Sequence[Strip], *, width: int, title: str, says: s
     narrow = width < svg.NARROW
     most = svg.MOST_POINTS // max(1, len(rows))
     step = 70.0 if narrow else 54.0
-    label = 0.0 if narrow else min(208.0, 34 + max((len(row.name) for row in rows), default=8) * svg.CHARACTER)
+    label = 0.0 if narrow else svg.label_width([row.name for row in rows])
     values = [v for row in rows for v in row.samples]
     values += [v for row in rows for mark in row.marks for v in mark[1:] if v is not None]
     values += [row.cold for row in rows if row.cold is not None]
@@ -68,14 +69,15 @@ def strips(ident: str, rows: Sequence[Strip], *, width: int, title: str, says: s
             if low is not None and high is not None:
                 body.append(svg.line(scale(low), y + 15, scale(high), y + 15, f"c{row.look.colour} whisker"))
             body.append(svg.line(x, y - 13, x, y + 13, f"c{row.look.colour} stop" + ("" if name == "p50" else " dashed")))
-            if x - last > 26:
-                body.append(svg.text(x, y - 16, name, "tick halo", "middle"))
+            shown = form.seconds(value) if name == "p50" else f"{name} {form.seconds(value)}"
+            if x - last > 66:
+                body.append(svg.text(x, y - 16, shown, "tick halo", "middle"))
                 last = x
         if row.cold is not None:
             x = scale(row.cold)
             body.append(f'<path class="c{row.look.colour} stop" d="M{svg.n(x - 4)} {svg.n(y - 4)}l8 8m0 -8l-8 8"/>')
-            if abs(x - last) > 60:
-                body.append(svg.text(min(x, width - 34), y - 10, "cold start", "tick halo", "middle"))
+            if abs(x - last) > 80:
+                body.append(svg.text(min(x, width - 36), y - 16, f"{form.seconds(row.cold)} cold", "tick halo", "middle"))
         if not row.samples and all(mark[1] is None for mark in row.marks):
             body.append(svg.text(label + 14, y + 4, row.shown, "note"))
     return svg.figure(ident, width, bottom + 24, title, says, body)

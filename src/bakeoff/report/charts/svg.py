@@ -80,10 +80,22 @@ def whisker(x1: float, x2: float, y: float, look: Look, *, vertical: bool = Fals
     )
 
 
+def beyond(x: float, y: float, look: Look, way: str, says: str = "") -> str:
+    """An arrow at the end of an axis: the value lies further `way` (left, right or down) than the axis reaches."""
+    tip = {"left": "M{a} {y}l8 -5v10z", "right": "M{b} {y}l-8 -5v10z", "down": "M{x} {c}l-5 -8h10z"}[way]
+    path = tip.format(a=n(x - 5), b=n(x + 5), c=n(y + 5), x=n(x), y=n(y))
+    return f'<path class="c{look.colour} mark" d="{path}"><title>{escape(clean(says))}</title></path>'
+
+
 def named(x: float, y: float, name: str, look: Look, *, room: float, strong: bool = False) -> str:
     """An approach's marker and name at the start of a row, cut to `room` pixels."""
-    longest = max(4, int((room - 18) / CHARACTER))
+    longest = max(4, int((room - 18) / (CHARACTER * 1.15 if strong else CHARACTER)))
     return marker(x + 6, y - 4, look, 4.5) + text(x + 18, y, short(name, longest), "label strong" if strong else "label")
+
+
+def label_width(names: Sequence[str], most: float = 214.0) -> float:
+    """The room that a column of names needs, at most `most` pixels."""
+    return min(most, 40 + max((len(name) for name in names), default=8) * CHARACTER * 1.15)
 
 
 def figure(ident: str, width: float, height: float, title: str, says: str, body: Sequence[str]) -> Markup:
@@ -174,14 +186,16 @@ def _step(rough: float) -> float:
     return 10 * power
 
 
-def grid(scale: Scale, top: float, bottom: float, form: Callable[[float], str], *, first_anchor: str = "middle") -> str:
-    """Vertical grid lines from `top` to `bottom` with their tick texts underneath."""
-    parts = []
+def grid(scale: Scale, top: float, bottom: float, form: Callable[[float], str]) -> str:
+    """Vertical grid lines from `top` to `bottom` with their tick texts underneath, as many as fit."""
+    parts, free = [], -1e9
     for tick in scale.ticks:
-        x = scale(tick)
+        x, shown = scale(tick), form(tick)
+        half = len(shown) * CHARACTER / 2
         parts.append(line(x, top, x, bottom, "grid"))
-        anchor = first_anchor if tick == scale.ticks[0] else "middle"
-        parts.append(text(x, bottom + 15, form(tick), "tick", anchor))
+        if x - half > free:
+            parts.append(text(x, bottom + 15, shown, "tick", "middle"))
+            free = x + half + 4
     return "".join(parts)
 
 

@@ -14,7 +14,8 @@ from itertools import islice
 from bakeoff.contract import Json
 from bakeoff.errors import BadData, nearest
 from bakeoff.tasks.text.encodings import shown
-from bakeoff.tasks.text.readers import SAMPLE_ROWS, Table
+from bakeoff.tasks.text.readers import SAMPLE_ROWS
+from bakeoff.tasks.text.tables import Table
 
 TEXT_NAMES = (
     "text",

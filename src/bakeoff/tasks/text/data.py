@@ -20,6 +20,7 @@ from bakeoff.errors import BadData, BadStudy, nearest
 from bakeoff.tasks.text import columns, readers, splits
 from bakeoff.tasks.text.encodings import shown
 from bakeoff.tasks.text.labels import as_label, clean_labels, labels_of, some_places
+from bakeoff.tasks.text.tables import LARGEST_CELL, Row, Table
 
 FEWEST_ITEMS = 10
 FEWEST_PER_CLASS = 3
@@ -234,7 +235,7 @@ def _from_tables(source: readers.Source, settings: TextData, progress: Progress)
     )
 
 
-def _same_columns(table: readers.Table, chosen: columns.Columns) -> None:
+def _same_columns(table: Table, chosen: columns.Columns) -> None:
     for role in ("text", "target", "group", "id"):
         name = getattr(chosen, role)
         if name is not None and name not in table.columns:
@@ -244,13 +245,13 @@ def _same_columns(table: readers.Table, chosen: columns.Columns) -> None:
             )
 
 
-def _wanted(table: readers.Table, chosen: columns.Columns) -> Iterator[readers.Row]:
+def _wanted(table: Table, chosen: columns.Columns) -> Iterator[Row]:
     """Rows with four cells: text, target, group, id."""
     places = [
         None if name is None else table.columns.index(name) for name in (chosen.text, chosen.target, chosen.group, chosen.id)
     ]
     for line, cells in table.rows():
-        yield readers.Row(line, tuple(None if place is None else cells[place] for place in places))
+        yield Row(line, tuple(None if place is None else cells[place] for place in places))
 
 
 def _as_text(cell: Json, column: str, place: str) -> str:
@@ -261,10 +262,8 @@ def _as_text(cell: Json, column: str, place: str) -> str:
             f"Column {shown(column)}, {place}: a text is expected, not {shown(cell)}.", fix="give a column of plain texts"
         )
     text = str(cell)
-    if len(text) > readers.LARGEST_CELL:
-        raise BadData(
-            f"Column {shown(column)}, {place}: a text of more than {readers.LARGEST_CELL:,} characters.", fix="shorten it"
-        )
+    if len(text) > LARGEST_CELL:
+        raise BadData(f"Column {shown(column)}, {place}: a text of more than {LARGEST_CELL:,} characters.", fix="shorten it")
     if "\0" in text:
         raise BadData(
             f"Column {shown(column)}, {place}: there is a NUL character in the text.", fix="remove it, and export the file again"

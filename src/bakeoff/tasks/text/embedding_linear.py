@@ -124,7 +124,8 @@ class EmbeddingLinear:
         about = json.loads((folder / "linear.json").read_text(encoding="utf-8"))
         if about["model"] != self.model:
             raise RunError(
-                f"{folder} was trained over the encoder {about['model']!r}, not {self.model!r}.", fix=f"set model to {about['model']}"
+                f"{folder} was trained over the encoder {about['model']!r}, not {self.model!r}.",
+                fix=f"set model to {about['model']}",
             )
         found = load_file(str(folder / "linear.safetensors"))
         self.labels_, self.chosen_ = list(about["labels"]), about["chosen"]

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 from bakeoff.contract import Json
 from bakeoff.errors import AssetError, BadData, needs
 from bakeoff.tasks.text.encodings import shown
-from bakeoff.tasks.text.readers import MOST_ROWS, PARTS, Row, Source, Table
+from bakeoff.tasks.text.readers import PARTS, Source
+from bakeoff.tasks.text.tables import MOST_ROWS, Row, Table
 
 REACH_SECONDS = 3.0
 

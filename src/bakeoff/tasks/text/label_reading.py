@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from bakeoff.models.chat_reply import TokenChances
 
 LONGEST_READ = 4_000
-_NEGATIONS = frozenset({"not", "no", "non", "never", "neither", "nor", "isnt", "wasnt", "arent", "cannot", "cant", "doesnt", "without"})
+_NEGATIONS = frozenset(
+    {"not", "no", "non", "never", "neither", "nor", "isnt", "wasnt", "arent", "cannot", "cant", "doesnt", "without"}
+)
 _THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 
 
@@ -91,7 +93,8 @@ def label_probabilities(text: str, logprobs: Sequence[TokenChances], names: Mapp
     """Probabilities of the labels from the alternatives of the token at which the answer begins, or None.
 
     Given only where the server's own figures settle it: every label begins with a token of its own among the
-    alternatives, and no alternative could begin two. What falls on other tokens is left out, and the rest made to sum to 1.
+    alternatives, and at most 1% falls on tokens that could begin several. What falls on other tokens is left
+    out, and the rest made to sum to 1.
     """
     starts = {plain(name): label for name, label in names.items()}
     if len(starts) < len(names) or "" in starts:
@@ -100,6 +103,7 @@ def label_probabilities(text: str, logprobs: Sequence[TokenChances], names: Mapp
     if at is None:
         return None
     mass = dict.fromkeys(names.values(), 0.0)
+    unclear = 0.0
     seen: set[str] = set()
     for token, value in logprobs[at].alternatives.items():
         piece = plain(token)
@@ -107,13 +111,13 @@ def label_probabilities(text: str, logprobs: Sequence[TokenChances], names: Mapp
             continue
         fits = {label for name, label in starts.items() if name.startswith(piece)}
         if len(fits) > 1:
-            return None
-        if fits:
+            unclear += math.exp(value)
+        elif fits:
             label = fits.pop()
             seen.add(label)
             mass[label] += math.exp(value)
     total = sum(mass.values())
-    if seen != set(mass) or total <= 0:
+    if seen != set(mass) or total <= 0 or unclear > 0.01:
         return None
     return {label: value / total for label, value in mass.items()}
 

@@ -11,25 +11,29 @@ fit are an error that names the place, never a replacement character.
 from __future__ import annotations
 
 import csv
-import json
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from bakeoff.contract import Json
 from bakeoff.errors import BadData
 from bakeoff.tasks.text.encodings import checked_encoding, open_text, shown
+from bakeoff.tasks.text.records import json_table, parquet_table
+from bakeoff.tasks.text.tables import (
+    LARGEST_CELL,
+    LARGEST_FILE,
+    LARGEST_JSON,
+    MOST_ROWS,
+    Row,
+    Table,
+    check_columns,
+    could_not_finish,
+)
 
-LARGEST_FILE = 1 << 30
-LARGEST_JSON = 1 << 28
-LARGEST_CELL = 10_000_000
-MOST_ROWS = 5_000_000
-MOST_COLUMNS = 1_000
 SAMPLE_ROWS = 1_000
 DELIMITERS: Mapping[str, str] = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 KINDS: Mapping[str, str] = {
@@ -73,29 +77,6 @@ _HEADER_WORDS = frozenset(
         "id",
     ]
 )
-
-
-class Row(NamedTuple):
-    """One row: the line or row number where it begins, counted from 1, and its cells in the table's column order."""
-
-    line: int
-    cells: tuple[Json, ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns and rows of one file. `rows()` streams from the beginning, and raises BadData where the file is bad.
-
-    `named` is False where the file has no header row; its columns are then 'column 1', 'column 2', ...
-    `unit` says what a row's number counts, for messages: 'line' or 'row'.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    rows: Callable[[], Iterator[Row]]
-    named: bool = True
-    unit: str = "line"
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,11 +125,11 @@ def open_table(path: Path, *, encoding: str | None = None, delimiter: str | None
             fix="sample the file, or split it",
         )
     if kind == "parquet":
-        return _parquet(path)
+        return parquet_table(path)
     found = checked_encoding(path, encoding)
     if kind in ("csv", "tsv"):
         return _delimited(path, found, "\t" if kind == "tsv" and delimiter is None else delimiter, header)
-    return _json_table(path, found, lines=kind == "jsonl")
+    return json_table(path, found, lines=kind == "jsonl")
 
 
 def open_folder(folder: Path, **settings: Any) -> Source:
@@ -204,13 +185,6 @@ def _regular_file_size(path: Path) -> int:
     return found.st_size
 
 
-def _changed(path: Path, error: Exception) -> BadData:
-    return BadData(
-        f"{shown(str(path), 200)} could not be read to its end: {shown(str(error), 120)}.",
-        fix="check the disk and the file, then run again",
-    )
-
-
 # --- CSV and TSV ----------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +222,7 @@ def _delimited(path: Path, encoding: str, delimiter: str | None, header: bool | 
         if header
         else tuple(f"column {i + 1}" for i in range(len(first)))
     )
-    _check_columns(path, columns)
+    check_columns(path, columns)
     if header and len(sample) == 1:
         raise BadData(
             f"{shown(str(path), 200)} has a header row and no rows under it.",
@@ -269,7 +243,7 @@ def _delimited(path: Path, encoding: str, delimiter: str | None, header: bool | 
                     raise BadData(f"{shown(str(path), 200)} has more than {MOST_ROWS:,} rows.", fix="sample the file")
                 yield Row(line, tuple(cells))
         except (csv.Error, OSError, UnicodeError) as error:
-            raise _changed(path, error) from error
+            raise could_not_finish(path, error) from error
 
     return Table(path.name, columns, rows, named=header, notes=tuple(notes))
 
@@ -360,135 +334,3 @@ def _has_header(sample: Sequence[Sequence[str]]) -> tuple[bool, str]:
 
 def _number(cell: str) -> bool:
     return re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", cell) is not None
-
-
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    if len(columns) > MOST_COLUMNS:
-        raise BadData(
-            f"{shown(str(path), 200)} has {len(columns):,} columns; the most is {MOST_COLUMNS:,}.",
-            fix="keep the columns that the study needs",
-        )
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise BadData(
-            f"{shown(str(path), 200)} has {columns.count(twice[0])} columns called {shown(twice[0])}.",
-            fix="give every column its own name (or, without a header row, set `header: false` under `data`)",
-        )
-
-
-# --- JSON and Parquet -----------------------------------------------------------------------------------------------
-
-
-def _json_table(path: Path, encoding: str, *, lines: bool) -> Table:
-    if not lines:
-        with open_text(path, encoding) as stream:
-            lines = next((char for char in iter(lambda: stream.read(1), "") if not char.isspace()), "") == "{"
-    read = _json_lines if lines else _json_array
-    columns: dict[str, None] = {}
-    count = 0
-    for count, (_, record) in enumerate(read(path, encoding), 1):
-        columns.update(dict.fromkeys(record))
-        if len(columns) > MOST_COLUMNS or count > MOST_ROWS:
-            raise BadData(
-                f"{shown(str(path), 200)} has more than {MOST_ROWS:,} rows or {MOST_COLUMNS:,} different keys.",
-                fix="sample the file, or remove keys",
-            )
-    if not count:
-        raise BadData(f"{shown(str(path), 200)} has no rows.", fix="give one JSON object per row, with a text and a label")
-    names = tuple(columns)
-
-    def rows() -> Iterator[Row]:
-        try:
-            for line, record in read(path, encoding):
-                yield Row(line, tuple(record.get(name) for name in names))
-        except (OSError, UnicodeError) as error:
-            raise _changed(path, error) from error
-
-    return Table(path.name, names, rows, unit="line" if lines else "row")
-
-
-def _json_lines(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Json]]]:
-    with open_text(path, encoding) as stream:
-        for line, text in enumerate(iter(lambda: stream.readline(LARGEST_CELL * 4), ""), 1):
-            if text.strip():
-                yield line, _record(_parsed(path, text, f"line {line}"), path, f"line {line}")
-
-
-def _json_array(path: Path, encoding: str) -> Iterator[tuple[int, dict[str, Json]]]:
-    with open_text(path, encoding) as stream:
-        given = _parsed(path, stream.read(), "")
-    if not isinstance(given, list):
-        raise BadData(
-            f"{shown(str(path), 200)} is not an array of objects.", fix='write [{"text": ..., "label": ...}, ...], or JSONL'
-        )
-    for row, record in enumerate(given, 1):
-        yield row, _record(record, path, f"row {row}")
-
-
-def _parsed(path: Path, text: str, place: str) -> Json:
-    def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-            raise BadData(
-                f"{shown(str(path), 200)}{place and ', ' + place}: the key {shown(twice)} comes twice.",
-                fix="give every key its own name",
-            )
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=lambda _: None)
-    except json.JSONDecodeError as error:
-        where = place or f"line {error.lineno}"
-        raise BadData(
-            f"{shown(str(path), 200)}, {where}: this is not valid JSON ({error.msg}, column {error.colno}).",
-            fix="write one JSON object per row",
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise BadData(
-            f"{shown(str(path), 200)}{place and ', ' + place}: nested too deeply, or a number that is too long.",
-            fix="write flat JSON objects",
-        ) from error
-
-
-def _record(given: Json, path: Path, place: str) -> dict[str, Json]:
-    if not isinstance(given, dict):
-        raise BadData(
-            f"{shown(str(path), 200)}, {place}: {shown(given)} is not a JSON object.",
-            fix='write {"text": ..., "label": ...} for each row',
-        )
-    return given
-
-
-def _parquet(path: Path) -> Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        columns, count = tuple(file.schema_arrow.names), file.metadata.num_rows
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BadData(
-            f"{shown(str(path), 200)} is not a readable Parquet file: {shown(str(error), 120)}.", fix="write the file again"
-        ) from error
-    finally:
-        if "file" in locals():
-            file.close()
-    _check_columns(path, columns)
-    if count > MOST_ROWS:
-        raise BadData(f"{shown(str(path), 200)} has {count:,} rows; the most is {MOST_ROWS:,}.", fix="sample the file")
-    if not count:
-        raise BadData(f"{shown(str(path), 200)} has no rows.", fix="give a file with labelled rows")
-
-    def rows() -> Iterator[Row]:
-        try:
-            with pq.ParquetFile(path) as again:
-                row = 0
-                for batch in again.iter_batches(batch_size=4096, use_threads=False):
-                    for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                        row += 1
-                        yield Row(row, cells)
-        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-            raise _changed(path, error) from error
-
-    return Table(path.name, columns, rows, unit="row")

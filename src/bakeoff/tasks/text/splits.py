@@ -109,7 +109,9 @@ def sample_items(items: Sequence[Item], indices: Sequence[int], n: int, *, seed:
     for label in sorted(exact, key=lambda name: (int(exact[name]) - exact[name], name)):
         if sum(quota.values()) < n and quota[label] < counts[label]:
             quota[label] += 1
-    order = sorted(indices, key=lambda i: (_digest(f"sample {seed}", _digest(str(items[i].input), items[i].id)), i))
+    while sum(quota.values()) > max(n, len(quota)):
+        quota[max((name for name in quota if quota[name] > 1), key=lambda name: (quota[name] - exact[name], name))] -= 1
+    order = sorted(indices, key=lambda i: (_digest(f"sample {seed}", str(items[i].input)), i))
     kept: Counter[str] = Counter()
     chosen = set()
     for i in order:

@@ -72,7 +72,9 @@ class TextTask:
             [
                 partial(checks.exact_leak, texts),
                 partial(checks.near_leak, texts),
-                partial(checks.few_per_class, [item.target for item in rest if item.id in trained], [item.target for item in test]),
+                partial(
+                    checks.few_per_class, [item.target for item in rest if item.id in trained], [item.target for item in test]
+                ),
                 partial(checks.labels_alike, labels),
                 partial(checks.imbalance, labels),
                 partial(checks.conflicting_labels, [(item.id, item.input, item.target) for item in dataset.items]),
