@@ -154,7 +154,10 @@ def approach(name: str, samples: int, rng: random.Random, choice: str | None) ->
         usd_per_1000=ratio(usd),
         usd_per_day=ratio(1.152 + usd * 10),
         replicas=1,
-        limits={"p90 latency <= 200 ms": 0.0 if name.startswith("llm") else 1.0, "peak memory <= 1 GB": 0.97 if "linear" in name else 0.4},
+        limits={
+            "p90 latency <= 200 ms": 0.0 if name.startswith("llm") else 1.0,
+            "peak memory <= 1 GB": 0.97 if "linear" in name else 0.4,
+        },
         within_limits=not name.startswith("llm"),
         on_front=name in ("majority", "tfidf-linear", "finetuned-encoder"),
         win_share=WINS.get(name, 0.0),
@@ -204,7 +207,11 @@ def mistakes(names: list[str], count: int) -> r.Mistakes:
         answers = {name: other if name in wrong else target for name in names}
         if i == 3:
             answers[names[-1]] = "(error)"
-        shown = HOSTILE[i % len(HOSTILE)] if i < len(HOSTILE) else f"Item {i}: the plot was thin, though the acting was not bad at all."
+        shown = (
+            HOSTILE[i % len(HOSTILE)]
+            if i < len(HOSTILE)
+            else f"Item {i}: the plot was thin, though the acting was not bad at all."
+        )
         examples.append(r.Mistake(id=f"row-{i}", shown=shown, target=target, answers=answers, wrong=wrong))
     return r.Mistakes(
         by_all=9,
@@ -264,11 +271,26 @@ def reproduce(**changes: Any) -> r.Reproduce:
 
 def checks() -> list[r.Check]:
     return [
-        r.Check(code="BK001", title="No test item is in the training data", outcome="passed", says="0 of 872 test items have a duplicate in training."),
-        r.Check(code="BK002", title="Enough items for the margin", outcome="problem", says="872 items; about 1,960 would be needed to settle a gap of 2.0 points."),
+        r.Check(
+            code="BK001",
+            title="No test item is in the training data",
+            outcome="passed",
+            says="0 of 872 test items have a duplicate in training.",
+        ),
+        r.Check(
+            code="BK002",
+            title="Enough items for the margin",
+            outcome="problem",
+            says="872 items; about 1,960 would be needed to settle a gap of 2.0 points.",
+        ),
         r.Check(code="BK003", title="Better than the floor", outcome="passed", says="Every approach beats majority."),
         r.Check(code="BK004", title="Timing ran alone", outcome="tip", says="The load average was 0.42 when timing began."),
-        r.Check(code="BK005", title="Near duplicates", outcome="could_not_run", says="The check needs the text extra, which is not installed."),
+        r.Check(
+            code="BK005",
+            title="Near duplicates",
+            outcome="could_not_run",
+            says="The check needs the text extra, which is not installed.",
+        ),
         r.Check(code="BK006", title="Endpoint usage adds up", outcome="not_applicable", says="No endpoint was used."),
     ]
 
@@ -288,7 +310,8 @@ def document(*, samples: int = 120, examples: int = 24) -> r.Document:
         r.Curve(
             approach=name,
             points=[
-                r.CurvePoint(n_train=size, metric=between(top - drop * (3 - i)), fit_seconds=seconds * size / 6724) for i, size in enumerate(sizes)
+                r.CurvePoint(n_train=size, metric=between(top - drop * (3 - i)), fit_seconds=seconds * size / 6724)
+                for i, size in enumerate(sizes)
             ],
         )
         for name, top, drop, seconds in (
@@ -332,15 +355,30 @@ def document(*, samples: int = 120, examples: int = 24) -> r.Document:
         curves=curves,
         curves_say=["The fine-tune pays from about 1,400 labels: below that it is not told apart from tfidf-linear."],
         break_evens=[
-            r.BreakEven(a="finetuned-encoder", b="llm-few-shot", volume_per_day=r.Range(mid=41_200, low=36_000, high=47_500, n=20), says="Above this, the fine-tune is cheaper."),
-            r.BreakEven(a="tfidf-linear", b="llm-zero-shot", volume_per_day=r.Range(mid=3_150, low=2_700, high=3_900, n=20), says="Above this, tfidf-linear is cheaper."),
-            r.BreakEven(a="tfidf-linear", b="finetuned-encoder", volume_per_day=None, says="tfidf-linear is cheaper at every volume."),
+            r.BreakEven(
+                a="finetuned-encoder",
+                b="llm-few-shot",
+                volume_per_day=r.Range(mid=41_200, low=36_000, high=47_500, n=20),
+                says="Above this, the fine-tune is cheaper.",
+            ),
+            r.BreakEven(
+                a="tfidf-linear",
+                b="llm-zero-shot",
+                volume_per_day=r.Range(mid=3_150, low=2_700, high=3_900, n=20),
+                says="Above this, tfidf-linear is cheaper.",
+            ),
+            r.BreakEven(
+                a="tfidf-linear", b="finetuned-encoder", volume_per_day=None, says="tfidf-linear is cheaper at every volume."
+            ),
         ],
         sensitivity=r.Sensitivity(
             weights={"accuracy": 0.5, "usd_per_day": 0.2, "p90 latency": 0.2, "peak memory": 0.1},
             win_shares=WINS,
             next_best="lora-encoder",
-            changes=["At cost weight 0.62 (now 0.20), tfidf-linear wins.", "At memory weight 0.45 (now 0.10), tfidf-linear wins."],
+            changes=[
+                "At cost weight 0.62 (now 0.20), tfidf-linear wins.",
+                "At memory weight 0.45 (now 0.10), tfidf-linear wins.",
+            ],
         ),
         differs={
             "model": {name: settings(name)["model"] for name in NAMES if "model" in settings(name)},
@@ -390,7 +428,9 @@ def twins() -> r.Document:
         update={
             "approaches": two,
             "pairs": [same],
-            "verdict": r.Verdict(sentence="Neither. twin-a and twin-b could not be told apart.", choice=None, kind="undecided", sure=0.5),
+            "verdict": r.Verdict(
+                sentence="Neither. twin-a and twin-b could not be told apart.", choice=None, kind="undecided", sure=0.5
+            ),
             "curves": [],
             "break_evens": [],
             "differs": {},

@@ -93,7 +93,9 @@ def evidence(document: Document) -> Figure | None:
         if r.latency_seconds.p50 is not None and r.latency_seconds.p50 > 0
     }
     if time:
-        columns.append(dots.Panel("Time per item", "p50, line to p90, log scale", time, svg.tick_seconds, log=True, absent=absent))
+        columns.append(
+            dots.Panel("Time per item", "p50, line to p90, log scale", time, svg.tick_seconds, log=True, absent=absent)
+        )
     says = _list([f"{name}: {_summary(by_name[name], document)}" for name in names])
     table = Table(
         "The figures of this chart",
@@ -239,7 +241,11 @@ def differences(document: Document) -> Figure | None:
     study, colours = document.study, _looks(document)
     seen, names = seen_from(document), measured(document)
     subject = document.verdict.choice if document.verdict.choice in names else None
-    wanted = [(subject, b) for b in names if b != subject] if subject else [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    wanted = (
+        [(subject, b) for b in names if b != subject]
+        if subject
+        else [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    )
     kept = [(a, b, seen[a, b]) for a, b in wanted if (a, b) in seen][:MOST_GAPS]
     if not kept:
         return None
@@ -266,7 +272,10 @@ def differences(document: Document) -> Figure | None:
     table = Table(
         "The figures of this chart",
         ("Pair", f"Difference ({unit})", "Verdict"),
-        [(plain(f"{a} − {b}"), Cell(row.shown, row.mid, "num"), plain(row.verdict)) for (a, b, _), row in zip(kept, rows, strict=True)],
+        [
+            (plain(f"{a} − {b}"), Cell(row.shown, row.mid, "num"), plain(row.verdict))
+            for (a, b, _), row in zip(kept, rows, strict=True)
+        ],
     )
 
     def tick(value: float) -> str:
@@ -300,7 +309,10 @@ def learning(document: Document) -> Figure | None:
         lines.Line(
             curve.approach,
             colours.get(curve.approach, Look(6, "circle")),
-            tuple(lines.At(p.n_train, p.metric.mid, p.metric.low, p.metric.high) for p in sorted(curve.points, key=lambda p: p.n_train)),
+            tuple(
+                lines.At(p.n_train, p.metric.mid, p.metric.low, p.metric.high)
+                for p in sorted(curve.points, key=lambda p: p.n_train)
+            ),
             curve.approach == document.verdict.choice,
         )
         for curve in document.curves
@@ -358,14 +370,26 @@ def latency(document: Document) -> Figure | None:
         times = r.latency_seconds
         marks = tuple((p, getattr(times, p), times.low.get(p), times.high.get(p)) for p in PERCENTILES)
         shown = "n too small" if times.n else "no single times measured"
-        rows.append(strips.Strip(r.name, colours[r.name], tuple(times.samples), marks, shown, r.cold_start_seconds, r.name == document.verdict.choice))
+        rows.append(
+            strips.Strip(
+                r.name,
+                colours[r.name],
+                tuple(times.samples),
+                marks,
+                shown,
+                r.cold_start_seconds,
+                r.name == document.verdict.choice,
+            )
+        )
     total, most = sum(len(row.samples) for row in rows), svg.MOST_POINTS // len(rows)
     drawn = sum(min(len(row.samples), most) for row in rows)
     measured_n = sum(r.latency_seconds.n for r in timed)
     sampled = f" {drawn:,} of {max(total, measured_n):,} measured times are drawn." if drawn < max(total, measured_n) else ""
     says = _list(
         [
-            f"{r.name}: " + ", ".join(f"{p} {form.percentile(r.latency_seconds, p)}" for p in PERCENTILES) + f", n = {r.latency_seconds.n}"
+            f"{r.name}: "
+            + ", ".join(f"{p} {form.percentile(r.latency_seconds, p)}" for p in PERCENTILES)
+            + f", n = {r.latency_seconds.n}"
             for r in timed
         ]
     )
@@ -400,7 +424,11 @@ def reliability(document: Document) -> Figure | None:
         ece, floor = parts.get("ece") or {}, parts.get("floor") or {}
         above = parts.get("above_floor")
         words = "no sign it is off" if above is False else "above chance" if above else "floor unknown"
-        ece_text = form.interval(Range(**{k: ece[k] for k in ("mid", "low", "high", "n")}), form.decimal) if len(ece) >= 4 else form.MISSING
+        ece_text = (
+            form.interval(Range(**{k: ece[k] for k in ("mid", "low", "high", "n")}), form.decimal)
+            if len(ece) >= 4
+            else form.MISSING
+        )
         made.append(
             lines.Reliability(
                 r.name,
@@ -418,7 +446,9 @@ def reliability(document: Document) -> Figure | None:
                 Cell(form.decimal(floor.get("p95")), floor.get("p95"), "num"),
                 plain(words),
                 Cell(form.decimal(parts.get("augrc")), parts.get("augrc"), "num"),
-                plain("; ".join(f"{form.percent(b['confidence'], 0)} → {form.percent(b['accuracy'], 0)} (n {b['n']})" for b in bins)),
+                plain(
+                    "; ".join(f"{form.percent(b['confidence'], 0)} → {form.percent(b['accuracy'], 0)} (n {b['n']})" for b in bins)
+                ),
             )
         )
     if not made:
@@ -433,7 +463,12 @@ def reliability(document: Document) -> Figure | None:
         rows,
     )
     says = _list([f"{e.name}: {', '.join(e.shown)}" for e in made])
-    return _both("reliability", caption, table, lambda i, w: lines.reliability(i, made, width=w, title="Reliability of stated certainty", says=says))
+    return _both(
+        "reliability",
+        caption,
+        table,
+        lambda i, w: lines.reliability(i, made, width=w, title="Reliability of stated certainty", says=says),
+    )
 
 
 def break_even(document: Document) -> Figure | None:
@@ -443,18 +478,35 @@ def break_even(document: Document) -> Figure | None:
     if not found:
         return None
     rows = [
-        dots.Gap(f"{b.a} = {b.b}", colours.get(b.a, Look(6, "circle")), v.mid, max(v.low, 1e-9), v.high, form.volume(v.mid), form.interval(v, form.number))
+        dots.Gap(
+            f"{b.a} = {b.b}",
+            colours.get(b.a, Look(6, "circle")),
+            v.mid,
+            max(v.low, 1e-9),
+            v.high,
+            form.volume(v.mid),
+            form.interval(v, form.number),
+        )
         for b, v in found
     ]
-    rows = [dots.Gap(r.label, r.look, r.mid, r.low, r.high, r.shown, f"{form.number(r.low)} to {form.number(r.high)}") for r in rows]
-    says = _list([f"{row.label} at {row.shown}, {row.verdict}" for row in rows] + [f"the study asks about {form.volume(document.study.volume_per_day)}"])
+    rows = [
+        dots.Gap(r.label, r.look, r.mid, r.low, r.high, r.shown, f"{form.number(r.low)} to {form.number(r.high)}") for r in rows
+    ]
+    says = _list(
+        [f"{row.label} at {row.shown}, {row.verdict}" for row in rows]
+        + [f"the study asks about {form.volume(document.study.volume_per_day)}"]
+    )
     table = Table(
         "Break-even volumes",
         ("Pair", "Items a day", "In words"),
         [
             (
                 plain(f"{b.a} and {b.b}"),
-                Cell(form.interval(b.volume_per_day, form.number) if b.volume_per_day else "none", b.volume_per_day.mid if b.volume_per_day else None, "num"),
+                Cell(
+                    form.interval(b.volume_per_day, form.number) if b.volume_per_day else "none",
+                    b.volume_per_day.mid if b.volume_per_day else None,
+                    "num",
+                ),
                 plain(b.says),
             )
             for b in document.break_evens
@@ -484,7 +536,10 @@ def win_shares(document: Document) -> Figure | None:
     if not won:
         return None
     order = sorted(won, key=lambda name: (-won[name], name))
-    rows = [bars.Bar(name, colours.get(name, Look(6, "circle")), won[name], form.share(won[name]), name == document.verdict.choice) for name in order]
+    rows = [
+        bars.Bar(name, colours.get(name, Look(6, "circle")), won[name], form.share(won[name]), name == document.verdict.choice)
+        for name in order
+    ]
     table = Table(
         "Share of samples in which each approach wins",
         ("Approach", "Share"),
@@ -495,6 +550,10 @@ def win_shares(document: Document) -> Figure | None:
         "Both the weights and the measured values are sampled. An approach that does not appear never won.",
         table,
         lambda i, w: bars.shares(
-            i, rows, width=w, title="Share of sampled weights and measurements won", says=_list([f"{row.name}: {row.shown}" for row in rows])
+            i,
+            rows,
+            width=w,
+            title="Share of sampled weights and measurements won",
+            says=_list([f"{row.name}: {row.shown}" for row in rows]),
         ),
     )

@@ -23,7 +23,7 @@ MOST_ITEMS = 12
 
 _SPECIAL = re.compile(r"[\\`*\[\]|~]")
 _EDGE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_LINE_START = re.compile(r"^(\s*)([#+\-=>])")
+_LINE_START = re.compile(r"^(#{1,6}(?=\s|$)|[+-](?=\s|$)|>|[=-]+\s*$)")
 _NUMBERED = re.compile(r"^(\s*\d+)([.)])(?=\s|$)")
 
 _PLAIN = (
@@ -86,7 +86,7 @@ def escape(value: Any) -> Markup:
     line = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)
     line = re.sub(r"(?i)\b(https?|ftp|mailto|javascript|data|xmpp):", r"\1\\:", line)
     line = re.sub(r"(?i)\bwww\.", r"www\\.", line)
-    line = _LINE_START.sub(r"\1\\\2", line)
+    line = _LINE_START.sub(r"\\\1", line)
     return Markup(_NUMBERED.sub(r"\1\\\2", line))
 
 
@@ -121,7 +121,9 @@ def table(given: Table) -> Markup:
     rule = "| " + " | ".join("---:" if cell.kind == "num" else "---" for cell in given.rows[0]) + " |"
     rows = []
     for row in given.rows:
-        cells = [f"**{escape(c.text)}**" if c.strong else f"{escape(c.text)}" + (f" ({escape(c.note)})" if c.note else "") for c in row]
+        cells = [
+            f"**{escape(c.text)}**" if c.strong else f"{escape(c.text)}" + (f" ({escape(c.note)})" if c.note else "") for c in row
+        ]
         rows.append("| " + " | ".join(cells) + " |")
     return Markup("\n".join([head, rule, *rows]))
 
@@ -136,7 +138,10 @@ def text_chart(document: Document) -> str:
     values = [v for n in names if n not in off for v in _ends(by_name[n], study.metric)]
     scale = svg.linear(values, 0, BAR - 1, floor=0.0 if study.percent else None, top=1.0 if study.percent else None)
     wide = min(28, max(len(name) for name in names))
-    lines = [f"{study.metric_title}, {show(scale.low)} to {show(scale.high)}   ● measured   ├─┤ 95% interval   letters: tie groups", ""]
+    lines = [
+        f"{study.metric_title}, {show(scale.low)} to {show(scale.high)}   ● measured   ├─┤ 95% interval   letters: tie groups",
+        "",
+    ]
     for name in names:
         value = by_name[name].metrics[study.metric]
         bar = [" "] * BAR
@@ -167,7 +172,16 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(verbatim=verbatim, fenced=fenced, plain=plain, grid=table, count=form.count, seconds=form.seconds, setting=form.setting, clip=clip)
+    made.filters.update(
+        verbatim=verbatim,
+        fenced=fenced,
+        plain=plain,
+        grid=table,
+        count=form.count,
+        seconds=form.seconds,
+        setting=form.setting,
+        clip=clip,
+    )
     return made
 
 
@@ -216,7 +230,9 @@ def _sure(document: Document) -> list[str]:
                 f"between {value.low * 100:.1f} and {value.high * 100:.1f}."
             )
         else:
-            said.append(f"{plain(study.metric_title)} of {chosen.name}: {show(value.mid)}; expect between {show(value.low)} and {show(value.high)}.")
+            said.append(
+                f"{plain(study.metric_title)} of {chosen.name}: {show(value.mid)}; expect between {show(value.low)} and {show(value.high)}."
+            )
         tied = ties.tied_with(document).get(chosen.name, [])
         if tied:
             said.append(f"On {value.n:,} test items it could not be told apart from: {', '.join(tied)}.")
@@ -227,17 +243,19 @@ def _sure(document: Document) -> list[str]:
     problems = sum(c.outcome == "problem" for c in document.checks)
     unknown = sum(c.outcome == "could_not_run" for c in document.checks)
     if problems or unknown:
-        said.append(f"Of {len(document.checks)} checks of the test itself, {problems} found a problem and {unknown} could not be run.")
+        said.append(
+            f"Of {len(document.checks)} checks of the test itself, {problems} found a problem and {unknown} could not be run."
+        )
     return said or ["Nothing was chosen, so there is nothing to be sure of."]
 
 
 def _cost(document: Document) -> list[str]:
     chosen = next((r for r in document.approaches if r.name == document.verdict.choice), None)
-    asked = form.volume(document.study.volume_per_day)
+    asked = f"{form.count(document.study.volume_per_day)} items a day"
     if chosen is None or chosen.usd_per_day is None:
-        return [f"No cost a day is known for a choice at {asked}."]
+        return [f"No cost a day is known for a choice, for {asked}."]
     usd = chosen.usd_per_day
-    said = [f"{form.usd(usd.mid)} a day at {asked} (likely between {form.usd(usd.low)} and {form.usd(usd.high)})."]
+    said = [f"{form.usd(usd.mid)} a day for {asked} (likely between {form.usd(usd.low)} and {form.usd(usd.high)})."]
     if chosen.replicas:
         said.append(f"That is {chosen.replicas:,} machine{'s' if chosen.replicas > 1 else ''} at the busiest time.")
     return said
@@ -270,6 +288,9 @@ def _context(document: Document) -> dict[str, Any]:
         "outcomes": OUTCOMES,
         "changes": list(dict.fromkeys([*verdict.would_change, *document.sensitivity.changes])),
         "volume": form.volume(document.study.volume_per_day),
-        "only": [(r.name, document.mistakes.only.get(r.name, 0), document.mistakes.only_right.get(r.name, 0)) for r in ties.ordered(document)],
+        "only": [
+            (r.name, document.mistakes.only.get(r.name, 0), document.mistakes.only_right.get(r.name, 0))
+            for r in ties.ordered(document)
+        ],
         "load": form.MISSING if document.reproduce.load_average is None else form.setting(document.reproduce.load_average),
     }

@@ -61,7 +61,9 @@ def _matrix(approach: str, view: Any) -> Matrix | None:
     if not whole or across < len(labels):
         return None
     said = view.get("columns")
-    columns = list(said) if isinstance(said, list) and len(said) == across else [*labels, *["(other answer)"] * (across - len(labels))]
+    columns = (
+        list(said) if isinstance(said, list) and len(said) == across else [*labels, *["(other answer)"] * (across - len(labels))]
+    )
     keep, keep_columns = _kept(counts, len(labels), across)
     folded = len(labels) - len(keep)
     row_groups = [[i] for i in keep] + ([[i for i in range(len(labels)) if i not in keep]] if folded else [])
@@ -75,7 +77,11 @@ def _matrix(approach: str, view: Any) -> Matrix | None:
         for some in column_groups:
             n = sum(counts[i][j] for i in rows for j in some)
             single = len(rows) == 1 and len(some) == 1
-            line.append(Square(n, n / total if total else 0.0, single and rows == some, rows[0] if single else -1, some[0] if single else -1))
+            line.append(
+                Square(
+                    n, n / total if total else 0.0, single and rows == some, rows[0] if single else -1, some[0] if single else -1
+                )
+            )
         squares.append(line)
         totals.append(total)
     return Matrix(

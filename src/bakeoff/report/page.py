@@ -127,7 +127,9 @@ def as_json(document: Document) -> Markup:
             return {str(key): finite(each) for key, each in value.items()}
         return [finite(each) for each in value] if isinstance(value, list | tuple) else value
 
-    text = json.dumps(finite(document.model_dump(mode="python")), ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str)
+    text = json.dumps(
+        finite(document.model_dump(mode="python")), ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=str
+    )
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
@@ -143,7 +145,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        user=_user, clip=clip, attribute=lambda value: isolated(clean(value)), short=short, count=form.count, seconds=form.seconds, setting=form.setting
+        user=_user,
+        clip=clip,
+        attribute=lambda value: isolated(clean(value)),
+        short=short,
+        count=form.count,
+        seconds=form.seconds,
+        setting=form.setting,
     )
     made.globals.update(swatch=_swatch, palette_css=_palette_css, source=_source, missing=form.MISSING)
     return made
@@ -164,7 +172,9 @@ def _palette_css(theme: str) -> Markup:
 
 
 def _swatch(look: Look) -> Markup:
-    return Markup(f'<svg class="swatch" viewBox="0 0 14 14" width="14" height="14" aria-hidden="true">{svg.marker(7, 7, look, 5)}</svg>')
+    return Markup(
+        f'<svg class="swatch" viewBox="0 0 14 14" width="14" height="14" aria-hidden="true">{svg.marker(7, 7, look, 5)}</svg>'
+    )
 
 
 class Fact(NamedTuple):
@@ -251,7 +261,9 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
         "looks": looks(r.name for r in document.approaches),
         "day": document.reproduce.started[:10],
         "prices": _pairs(document.study.prices),
-        "weights": [(name, form.percent(weight, 0)) for name, weight in sorted(document.sensitivity.weights.items(), key=_heaviest)],
+        "weights": [
+            (name, form.percent(weight, 0)) for name, weight in sorted(document.sensitivity.weights.items(), key=_heaviest)
+        ],
         "anchors": _pairs(document.study.anchors),
         "data_facts": _pairs(document.data.facts),
         "changes": list(dict.fromkeys([*document.sensitivity.changes, *document.verdict.would_change])),

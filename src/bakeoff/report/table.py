@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,36 +17,63 @@ from bakeoff.report.tables import Cell, comparison
 from bakeoff.report.text import clip, sentences, short
 from bakeoff.report.ties import order_note
 
-_KEPT = ("Approach", "Tie group", "Cost per 1,000", "p50", "p90", "Peak memory", "Limits")
+LEAST_COLUMNS = 2
+_FIRST_TO_GO = ("Training", "Peak memory", "Cost a day", "p90", "Limits", "p50", "Tie group", "Cost per 1,000")
+"""Columns that are left out, in this order, where the terminal is too narrow for all of them."""
 
 
 def terminal(document: Document) -> RenderableType:
-    """The verdict in two sentences, the table, and one line about checks: something that rich prints.
+    """The verdict in two sentences, the table, and a line each about ties, checks and what was not tested.
 
-    Texts are given to rich as `Text`, so that markup and control characters in names or sentences are shown, not obeyed.
+    What comes back is printed by rich and fits itself to the width it gets. Texts are given to rich as `Text`, so
+    that markup and control characters in names or sentences are shown, not obeyed.
     """
-    lead, rest = sentences(document.verdict.sentence)
-    verdict = Text(clip(lead, 600), style="bold")
-    if rest:
-        verdict.append(" " + clip(rest, 600), style="not bold")
+    return _Ending(document)
+
+
+class _Ending:
+    """Chooses its columns when rich says how wide the terminal is."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        document = self.document
+        lead, rest = sentences(document.verdict.sentence)
+        verdict = Text(clip(lead, 600), style="bold")
+        if rest:
+            verdict.append(" " + clip(rest, 600), style="not bold")
+        yield verdict
+        yield Padding(_table(document, options.max_width), (1, 0, 1, 0))
+        yield Text(order_note(document), style="dim")
+        if document.checks:
+            yield Text(f"Checks: {checks_say(document)}.", style="dim")
+        if document.not_tested:
+            yield Text("Not tested: " + " ".join(short(said, 120) for said in document.not_tested[:3]), style="dim")
+
+
+def _table(document: Document, width: int) -> Table:
     given = comparison(document)
-    kept = [i for i, title in enumerate(given.head) if title in _KEPT or title == document.study.metric_title]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    texts = [[_cell(cell) for cell in row] for row in given.rows]
+    needs = [max([cell_len(title), *(row[i].cell_len for row in texts)]) + 2 for i, title in enumerate(given.head)]
+    kept = list(range(len(given.head)))
+    for title in _FIRST_TO_GO:
+        if sum(needs[i] for i in kept) <= width or len(kept) <= LEAST_COLUMNS:
+            break
+        kept = [i for i in kept if given.head[i] != title]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1), header_style="dim")
     for i in kept:
-        right = bool(given.rows) and given.rows[0][i].kind == "num"
-        table.add_column(Text(given.head[i]), justify="right" if right else "left", overflow="fold" if i == 0 else "ellipsis", no_wrap=i != 0)
-    for index, row in enumerate(given.rows):
-        table.add_row(*(_cell(row[i]) for i in kept), style="bold" if index in given.chosen else "")
-    parts: list[RenderableType] = [verdict, Padding(table, (1, 0, 0, 0)), Text(order_note(document), style="dim")]
-    if document.checks:
-        parts.append(Text(f"Checks: {checks_say(document)}.", style="dim"))
-    if document.not_tested:
-        parts.append(Text(f"Not tested: {' '.join(short(said, 120) for said in document.not_tested[:3])}", style="dim"))
-    return Group(*parts)
+        number = bool(given.rows) and given.rows[0][i].kind == "num"
+        table.add_column(Text(given.head[i]), justify="right" if number else "left", overflow="fold", no_wrap=i == 0)
+    for index, row in enumerate(texts):
+        table.add_row(*(row[i] for i in kept), style="bold" if index in given.chosen else "")
+    return table
 
 
 def _cell(cell: Cell) -> Text:
     if cell.kind == "name":
         return Text(short(cell.text, 32) + (" ←" if cell.strong else ""))
     main, interval = cell.parts
-    return Text.assemble(short(main, 40), *([(f" {interval}", "dim not bold")] if interval else []))
+    if interval.startswith("n ="):
+        return Text(main)
+    return Text.assemble(short(main, 40), *([(f" ({interval})", "dim not bold")] if interval else []))

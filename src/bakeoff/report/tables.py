@@ -88,8 +88,16 @@ def comparison(document: Document) -> Table:
         if compared:
             cells.append(Cell(" ".join(found.get(r.name, ())) or form.MISSING))
         cells += [
-            Cell(form.usd(r.usd_per_1000.mid) if r.usd_per_1000 else form.MISSING, r.usd_per_1000.mid if r.usd_per_1000 else None, "num"),
-            Cell(form.usd(r.usd_per_day.mid) if r.usd_per_day else form.MISSING, r.usd_per_day.mid if r.usd_per_day else None, "num"),
+            Cell(
+                form.usd(r.usd_per_1000.mid) if r.usd_per_1000 else form.MISSING,
+                r.usd_per_1000.mid if r.usd_per_1000 else None,
+                "num",
+            ),
+            Cell(
+                form.usd(r.usd_per_day.mid) if r.usd_per_day else form.MISSING,
+                r.usd_per_day.mid if r.usd_per_day else None,
+                "num",
+            ),
             Cell(form.percentile(r.latency_seconds, "p50"), r.latency_seconds.p50, "num"),
             Cell(form.percentile(r.latency_seconds, "p90"), r.latency_seconds.p90, "num"),
             Cell(form.size(r.peak_bytes), r.peak_bytes, "num"),
@@ -99,7 +107,9 @@ def comparison(document: Document) -> Table:
             cells.append(limits_cell(r))
         rows.append(cells)
     n = common_n(document)
-    return Table(f"Every approach on the same {n:,} test items" if n else "Every approach on the test items", head, rows, frozenset(chosen))
+    return Table(
+        f"Every approach on the same {n:,} test items" if n else "Every approach on the test items", head, rows, frozenset(chosen)
+    )
 
 
 def _quality(result: ApproachResult, document: Document) -> Cell:
@@ -126,7 +136,12 @@ def _metrics(document: Document) -> list[str]:
 def metric_title(metric: str) -> str:
     """A metric's name as a heading: ``macro_f1`` is ``Macro F1``."""
     words = metric.replace("_", " ").replace("-", " ").split()
-    return " ".join("F1" if w.lower() == "f1" else "ECE" if w.lower() == "ece" else w for w in words).capitalize().replace("f1", "F1").replace("Ece", "ECE")
+    return (
+        " ".join("F1" if w.lower() == "f1" else "ECE" if w.lower() == "ece" else w for w in words)
+        .capitalize()
+        .replace("f1", "F1")
+        .replace("Ece", "ECE")
+    )
 
 
 def everything(document: Document) -> Table:
@@ -146,7 +161,10 @@ def everything(document: Document) -> Table:
         title = study.metric_title if metric == study.metric else metric_title(metric)
         add(f"{title}, n", [num(f"{form.score(r.metrics.get(metric), metric, study)}{_n(r, metric)}") for r in results])
         show = form.metric_form(metric, study)
-        add(f"{title} at each seed", [num(" · ".join(show(v) for v in r.per_seed.get(metric, [])) or form.MISSING) for r in results])
+        add(
+            f"{title} at each seed",
+            [num(" · ".join(show(v) for v in r.per_seed.get(metric, [])) or form.MISSING) for r in results],
+        )
     add("Seeds", [num(", ".join(map(str, r.seeds)) or form.MISSING) for r in results])
     for title, key in (("Items", "items"), ("Answered", "answered"), ("Errors", "errors"), ("Abstained", "abstained")):
         add(title, [num(form.count(getattr(r, key))) for r in results])
@@ -260,14 +278,28 @@ def pairs_table(document: Document) -> Table | None:
                 plain(pair.verdict),
                 Cell(p_value(pair.p), pair.p, "num"),
                 Cell(p_value(pair.p_raw), pair.p_raw, "num"),
-                Cell(f"{exact.only_a} / {exact.only_b}" if exact else form.MISSING, kind="num", note=f"p {p_value(exact.p)}" if exact else ""),
+                Cell(
+                    f"{exact.only_a} / {exact.only_b}" if exact else form.MISSING,
+                    kind="num",
+                    note=f"p {p_value(exact.p)}" if exact else "",
+                ),
                 Cell(form.percent(pair.a_beats_b, 0), pair.a_beats_b, "num"),
                 Cell(form.count(pair.n_to_settle), pair.n_to_settle, "num"),
                 plain(pair.says),
             ]
         )
     unit = "points" if study.percent else study.metric_title
-    head = ("Pair", f"Difference ({unit})", "Verdict", "p (Holm)", "p (raw)", "Only one right", "Ahead, share of seeds", "Items to settle", "In words")
+    head = (
+        "Pair",
+        f"Difference ({unit})",
+        "Verdict",
+        "p (Holm)",
+        "p (raw)",
+        "Only one right",
+        "Ahead, share of seeds",
+        "Items to settle",
+        "In words",
+    )
     return Table(f"Every pair on {study.metric_title}", head, rows)
 
 

@@ -64,7 +64,7 @@ def letters(document: Document) -> dict[str, tuple[str, ...]]:
     apart = {frozenset((p.a, p.b)) for p in document.pairs if p.metric == document.study.metric and p.verdict in TOLD_APART}
     tied = {a: {b for b in names if b != a and frozenset((a, b)) not in apart} for a in names}
     groups = sorted(sorted(names.index(name) for name in group) for group in _cliques(tied))
-    found: dict[str, tuple[str, ...]] = {name: () for name in names}
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(names, ())
     for letter, group in zip(_labels(len(groups)), groups, strict=True):
         for index in group:
             found[names[index]] += (letter,)

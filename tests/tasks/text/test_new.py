@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bakeoff import registry
 from bakeoff.errors import BadData, BakeoffError, RunError
@@ -153,3 +155,23 @@ def test_the_approaches_suit_the_data(tmp_path: Path) -> None:
     assert any("read only their beginning" in note for note in says)
     large, says = write_new_study(write(tmp_path / "large.csv", n=MOST_TO_TRAIN + 100), out_dir=tmp_path)
     assert large.data["limit"] == MOST_TO_TRAIN and any("limit" in note for note in says)
+
+
+def test_every_approach_it_names_can_be_made_with_the_settings_it_gives(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"{WORDS[i % 16]} {i},{i % 2}\n" for i in range(40)))
+    study, notes = write_new_study(path, out_dir=tmp_path)
+    assert study.question == "Is a text 0 or 1?" and any("bare numbers" in note for note in notes)
+    written = (tmp_path / "a.yaml").read_text()
+    named = re.search(r"wording: (\{.*?\})", written)
+    assert named and yaml.safe_load(named[1]) == {"0": "name1", "1": "name2"}
+    commented = [yaml.safe_load(line.lstrip(" #-")) for line in written.splitlines() if line.startswith("  # - {use")]
+    assert [one["use"] for one in commented] == ["endpoint"]
+    for one in [*commented, *(spec.model_dump() for spec in study.approaches)]:
+        registry.approach("text", one["use"])(**one["settings"])
+
+
+def test_few_shot_has_an_example_for_every_class(tmp_path: Path) -> None:
+    for classes, shots in ((2, 4), (6, 6)):
+        study, _ = write_new_study(write(tmp_path / "a.csv", n=60, classes=classes), out_dir=tmp_path, force=True)
+        assert study.spec("llm-few-shot").settings["shots"] == shots

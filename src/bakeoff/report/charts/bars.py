@@ -30,7 +30,11 @@ def shares(ident: str, rows: Sequence[Bar], *, width: int, title: str, says: str
     end = width - 64
     for index, row in enumerate(rows):
         top = step * index
-        body.append(svg.named(2, top + (14 if narrow else 20), row.name, row.look, room=(width if narrow else label) - 8, strong=row.strong))
+        body.append(
+            svg.named(
+                2, top + (14 if narrow else 20), row.name, row.look, room=(width if narrow else label) - 8, strong=row.strong
+            )
+        )
         y = top + (21 if narrow else 9)
         long = max(0.0, min(1.0, row.share)) * (end - label)
         body.append(svg.box(label, y, end - label, 12, "track", 2))

@@ -52,7 +52,9 @@ def curves(
     left, right, top, bottom = 52.0, width - tail - 12, 34.0, 330.0 - 48
     sizes = sorted({p.x for line in lines for p in line.points})
     xs = svg.logarithmic(sizes, left, right)
-    ys = svg.linear([v for line in lines for p in line.points for v in (p.y, p.low, p.high)], bottom, top, floor=y_floor, top=y_top)
+    ys = svg.linear(
+        [v for line in lines for p in line.points for v in (p.y, p.low, p.high)], bottom, top, floor=y_floor, top=y_top
+    )
     body = [svg.text(0, 14, y_title, "head"), svg.text(right, 330 - 8, x_title, "head", "end")]
     for tick in ys.ticks:
         body.append(svg.line(left, ys(tick), right, ys(tick), "grid"))
@@ -143,7 +145,9 @@ def reliability(ident: str, lines: Sequence[Reliability], *, width: int, title: 
         for b in each.bins:
             if b.low is not None and b.high is not None:
                 body.append(svg.whisker(ys(b.low), ys(b.high), xs(b.said), each.look, vertical=True))
-            body.append(svg.marker(xs(b.said), ys(b.right), each.look, 4, says=f"said {b.said:.0%}, right {b.right:.0%}, n = {b.n}"))
+            body.append(
+                svg.marker(xs(b.said), ys(b.right), each.look, 4, says=f"said {b.said:.0%}, right {b.right:.0%}, n = {b.n}")
+            )
         body.append(svg.text(start, bottom + 14, "0", "tick"))
         body.append(svg.text(end, bottom + 14, "100% sure", "tick", "end"))
         for row, shown in enumerate(each.shown):

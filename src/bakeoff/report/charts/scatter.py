@@ -52,7 +52,9 @@ def front(
     height = 380.0 if width >= svg.NARROW else 340.0
     left, right, top, bottom = 52.0, width - 16.0, 34.0, height - 48.0
     xs = svg.logarithmic([v for p in marks for v in (p.x, p.x_low, p.x_high)], left, right, most=6 if width >= svg.NARROW else 4)
-    ys = svg.linear([v for p in marks if not p.off for v in (p.y, p.y_low, p.y_high)], bottom, top, most=5, floor=y_floor, top=y_top)
+    ys = svg.linear(
+        [v for p in marks if not p.off for v in (p.y, p.y_low, p.y_high)], bottom, top, most=5, floor=y_floor, top=y_top
+    )
     body = [svg.text(0, 14, y_title, "head"), svg.text(right, height - 8, x_title, "head", "end")]
     for tick in ys.ticks:
         body.append(svg.line(left, ys(tick), right, ys(tick), "grid"))
@@ -88,7 +90,9 @@ def front(
 Box = tuple[float, float, float, float]
 
 
-def _place(name: str, x: float, y: float, taken: list[Box], left: float, right: float, top: float, bottom: float, strong: bool) -> str:
+def _place(
+    name: str, x: float, y: float, taken: list[Box], left: float, right: float, top: float, bottom: float, strong: bool
+) -> str:
     wide = len(name) * 7.2
     places = (
         (x + 13, y + 4, "start"),

@@ -56,7 +56,11 @@ def strips(ident: str, rows: Sequence[Strip], *, width: int, title: str, says: s
         y = at + (48 if narrow else 32)
         if index:
             body.append(svg.line(0, at, width, at, "hair"))
-        body.append(svg.named(2, at + (17 if narrow else 36), row.name, row.look, room=(width if narrow else label) - 8, strong=row.strong))
+        body.append(
+            svg.named(
+                2, at + (17 if narrow else 36), row.name, row.look, room=(width if narrow else label) - 8, strong=row.strong
+            )
+        )
         kept = thin(row.samples, most)
         if kept:
             path = "".join(f"M{svg.n(scale(v))} {svg.n(y + _SPREAD[i % len(_SPREAD)] * 9)}h0" for i, v in enumerate(kept))

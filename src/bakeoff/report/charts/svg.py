@@ -142,7 +142,9 @@ class Scale:
         return self.start + min(1.0, max(0.0, at)) * (self.end - self.start)
 
 
-def linear(values: Sequence[float], start: float, end: float, *, most: int = 5, floor: float | None = None, top: float | None = None) -> Scale:
+def linear(
+    values: Sequence[float], start: float, end: float, *, most: int = 5, floor: float | None = None, top: float | None = None
+) -> Scale:
     """A linear scale whose ends are round numbers around `values`, kept within [floor, top] where given."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if high - low < 1e-9:

@@ -62,7 +62,7 @@ class FinetunedEncoder:
 
         transformers.set_seed(seed)
         self.labels_ = sorted({str(item.target) for item in train})
-        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="encoder"))
+        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="safetensors"))
         if not self.train_embeddings:
             encoder.get_input_embeddings().weight.requires_grad_(False)
         self.network_ = encoder_training.classifier(encoder, len(self.labels_), self.dropout)

@@ -120,6 +120,7 @@ def _check_classes(counts: Mapping[str, int], column: str) -> None:
 
 
 def looks_numeric(label: str) -> bool:
+    """Whether the label reads as a number."""
     try:
         float(label)
     except ValueError:

@@ -64,7 +64,7 @@ class LoraEncoder:
 
         transformers.set_seed(seed)
         self.labels_ = sorted({str(item.target) for item in train})
-        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="encoder"))
+        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="safetensors"))
         layers = self.layers if self.layers == "all-linear" else list(self.layers)
         config = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=layers, lora_dropout=self.dropout)
         self.network_ = encoder_training.classifier(peft.get_peft_model(encoder, config), len(self.labels_), self.dropout)
@@ -98,7 +98,7 @@ class LoraEncoder:
         from bakeoff.assets import resolve
 
         self.labels_ = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["labels"]
-        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="encoder"))
+        self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="safetensors"))
         adapted = peft.PeftModel.from_pretrained(encoder, str(folder / "adapter"), local_files_only=True)
         self.network_ = encoder_training.classifier(adapted, len(self.labels_), self.dropout)
         self.network_.head.load_state_dict(load_file(folder / "head.safetensors"))

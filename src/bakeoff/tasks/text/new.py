@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from bakeoff.errors import RunError
 from bakeoff.study import Study, parse_study
 from bakeoff.tasks.text.data import load_text, read_settings
 from bakeoff.tasks.text.encodings import shown
+from bakeoff.tasks.text.labels import looks_numeric
 
 MOST_TO_TRAIN = 20_000
 LONG_TEXT = 180
 """Mean words above which encoders and small language models see only the start of many texts."""
-MANY_CLASSES = 12
-"""Classes above which a few examples of each no longer fit a small model's prompt."""
+MANY_CLASSES = 6
+"""Classes above which one example of each (256 tokens at most) no longer fits a small model's prompt of 2,048 tokens."""
 
 
 def write_new_study(
@@ -100,7 +101,8 @@ def _study_name(given: str) -> str:
 def _render(name: str, data: dict[str, Json], dataset: Dataset) -> tuple[str, list[str]]:
     """The study's YAML, and sentences about what was chosen because of the data."""
     says = []
-    classes = len(dataset.facts["labels"])
+    labels = dataset.facts["labels"]
+    classes = len(labels)
     if len(dataset.items) > MOST_TO_TRAIN and "limit" not in data:
         data = {**data, "limit": MOST_TO_TRAIN}
         says.append(f"`limit: {MOST_TO_TRAIN}` keeps training on a processor within hours; remove it to use every text.")
@@ -109,11 +111,16 @@ def _render(name: str, data: dict[str, Json], dataset: Dataset) -> tuple[str, li
     few_shot = classes <= MANY_CLASSES
     if not few_shot:
         says.append(f"Left out `llm-few-shot`: examples of {classes} classes do not fit the prompt of a small local model.")
+    bare = all(looks_numeric(label) for label in labels)
+    if bare:
+        says.append(
+            "The labels are bare numbers, which tell a language model nothing: give them names under `wording` in the study."
+        )
     lines = [
         "# A bake-off of texts. Run it:  bakeoff run " + name + ".yaml",
         f"# Looked at: {len(dataset.items):,} texts, {classes} classes, {dataset.facts['mean_words']} words a text on average.",
         f"study: {_scalar(name)}",
-        f"question: {_scalar('Which of ' + str(classes) + ' classes does a text belong to?')}",
+        f"question: {_scalar(_question(labels))}",
         "task: text",
         "data:",
         *(f"  {key}: {_scalar(value)}{_COMMENTS.get(key, '')}" for key, value in data.items()),
@@ -133,7 +140,7 @@ def _render(name: str, data: dict[str, Json], dataset: Dataset) -> tuple[str, li
         ("  - " if few_shot else "  # - ")
         + "{use: prompted-llm, name: llm-few-shot, seeds: 1, settings: {shots: 4}}    # the same, shown examples",
         "  # Any OpenAI-compatible server; the key is read from the environment. Texts are sent to it.",
-        "  # - {use: endpoint, name: my-endpoint, seeds: 1, settings: {url: http://localhost:8000/v1, model: my-model}}",
+        "  # - {use: endpoint, name: my-endpoint, seeds: 1, settings: {base_url: http://localhost:8000/v1, model: my-model}}",
         "seeds: 3                # train / validation splits and initialisations; the test items stay the same",
         "margin: 0.02            # a difference in accuracy smaller than this does not matter to you",
         "limits:",
@@ -141,6 +148,18 @@ def _render(name: str, data: dict[str, Json], dataset: Dataset) -> tuple[str, li
         "volume: 10000           # texts a day, for the cost",
     ]
     return "\n".join(lines) + "\n", says
+
+
+def _question(labels: Sequence[str]) -> str:
+    if len(labels) > 4 or any(len(label) > 40 for label in labels):
+        return f"Which of {len(labels)} classes does a text belong to?"
+    return f"Is a text {', '.join(labels[:-1])} or {labels[-1]}?"
+
+
+def _names(labels: Sequence[str]) -> str:
+    return (
+        "{" + ", ".join(f'"{label}": name{i}' for i, label in enumerate(labels[:4], 1)) + (", ...}" if len(labels) > 4 else "}")
+    )
 
 
 _COMMENTS = {"limit": "   # a stratified sample; remove to use every text"}
