@@ -154,7 +154,8 @@ def _conclude(ledger: Ledger, wall_seconds: float, watch: Watch = watch_nothing)
 
 def _write(ledger: Ledger, document: Document) -> None:
     """Report and memo first, the verdict last: a run is finished once its verdict stands."""
-    from bakeoff.report import memo, page
+    from bakeoff.report.memo import memo
+    from bakeoff.report.page import page
 
     ledger.write("report.html", page(document))
     ledger.write("memo.md", memo(document))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bakeoff.errors import BakeoffError
 from bakeoff.measure.compare import compare
@@ -23,6 +24,13 @@ def test_planned_power_is_reached_by_the_test_it_was_planned_for():
     cells = np.random.default_rng(0).multinomial(n, [(psi + d) / 2, (psi - d) / 2, 1 - psi], size=20_000)
     z = (cells[:, 0] - cells[:, 1]) / np.sqrt(np.maximum(cells[:, 0] + cells[:, 1], 1))
     assert np.mean(z > 1.959964) == pytest.approx(0.80, abs=0.015)
+
+
+def test_a_paired_test_of_85_against_88_is_a_coin_toss_at_500_items():
+    """And the unpaired test, whose variance ignores that both fail on the same items, finds it in less than three studies of ten."""
+    assert items_for_power(0.03, 0.117, power=0.5) == pytest.approx(500, abs=2)
+    unpaired = (0.85 * 0.15 + 0.88 * 0.12) / 500
+    assert stats.norm.sf(1.959964 - 0.03 / unpaired**0.5) == pytest.approx(0.28, abs=0.02)
 
 
 @pytest.mark.parametrize("wrong", [(0.0, 0.1), (0.2, 0.1), (0.1, 1.2)])

@@ -6,6 +6,7 @@ What is kept is really kept: a wrong position or a forgotten prefix gives other 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,7 +23,12 @@ class FakeRuntime:
     n_vocab = N_VOCAB
 
     def __init__(
-        self, *, context: int = 512, likes: Mapping[str, float] | None = None, script: Mapping[str, bytes] | None = None, bos: bool = False
+        self,
+        *,
+        context: int = 512,
+        likes: Mapping[str, float] | None = None,
+        script: Mapping[str, bytes] | None = None,
+        bos: bool = False,
     ) -> None:
         self.context_length = context
         self.likes = dict(likes or {})
@@ -65,7 +71,7 @@ class FakeRuntime:
 
     def logits(self, text: Sequence[int]) -> np.ndarray:
         row = np.zeros(N_VOCAB, dtype=np.float32)
-        for before, after in zip(text, text[1:], strict=False):
+        for before, after in itertools.pairwise(text):
             if before == text[-1]:
                 row[after] += 1.0
         for character, extra in self.likes.items():

@@ -264,8 +264,17 @@ def test_a_file_of_a_newer_program(home: Path) -> None:
 def test_nothing_but_answers_and_figures_is_stored(home: Path) -> None:
     AnswerCache().put(KEY, stored())
     with sqlite3.connect(home / "answers.sqlite") as db:
-        tables = {name: [row[1] for row in db.execute(f"PRAGMA table_info({name})")] for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name: [row[1] for row in db.execute(f"PRAGMA table_info({name})")]
+            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         row = db.execute("SELECT body FROM answers").fetchone()
     db.close()
     assert set(tables) == {"answers", "payments", "accounts"}
     assert json.loads(row[0]) == stored().body
+
+
+def test_what_is_written_reaches_the_disk_before_put_returns() -> None:
+    db = AnswerCache()._open()
+    assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

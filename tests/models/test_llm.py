@@ -39,7 +39,9 @@ def test_it_is_a_local_lm():
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.text("ab<|", min_size=1, max_size=12), st.lists(st.text("abc", max_size=5), max_size=5)), min_size=1, max_size=6
+        st.tuples(st.text("ab<|", min_size=1, max_size=12), st.lists(st.text("abc", max_size=5), max_size=5)),
+        min_size=1,
+        max_size=6,
     )
 )
 def test_prefix_reuse_never_changes_a_score(questions):
@@ -213,8 +215,9 @@ def test_weights_that_are_not_there_or_not_gguf(tmp_path):
     (tmp_path / "a.gguf").write_bytes(b"not a model")
     with pytest.raises(AssetError, match=r"\.gguf"):
         weights_file(str(tmp_path))
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
     (tmp_path / "b.gguf").write_bytes(b"GGUF")
-    with pytest.raises(AssetError, match="2"):
+    with pytest.raises(AssetError, match=r"2 \.gguf"):
         weights_file(str(tmp_path))
     assert weights_file(str(tmp_path / "b.gguf")) == tmp_path / "b.gguf"
 
@@ -248,7 +251,9 @@ def smollm(real_assets):
 @pytest.mark.model
 def test_a_real_model_reuses_prefixes_to_the_last_bit(smollm):
     shared = "Is this review negative or positive?\n\nReview: "
-    prompts = [shared + text + "\nSentiment:" for text in ("great camera", "it broke", "great camera, but it broke after a week of use")]
+    prompts = [
+        shared + text + "\nSentiment:" for text in ("great camera", "it broke", "great camera, but it broke after a week of use")
+    ]
     labels = [" positive", " negative", " not bad at all", " not bad"]
     before = smollm.tokens_decoded
     reused = [smollm.logprobs(prompt, labels) for prompt in prompts]

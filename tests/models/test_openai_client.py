@@ -17,13 +17,13 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from fake_clock import FakeClock
-from fake_openai import FakeOpenAI, mixed
 
 from bakeoff.errors import BakeoffError
 from bakeoff.models.answer_cache import AnswerCache
 from bakeoff.models.openai_client import OpenAIClient
 from bakeoff.models.spending import Prices, prompt_tokens_at_most
+from fake_clock import FakeClock
+from fake_openai import FakeOpenAI, mixed
 
 SECRET = "sk-Secret-0123456789abcdef"
 
@@ -148,7 +148,9 @@ def test_a_pause_that_the_server_asks_for_holds_every_thread(connect: Callable[.
         assert clock.now > 0.5
 
 
-@pytest.mark.parametrize(("behaviour", "says"), [("stall", "timed out: no data for 0.2 s"), ("trickle", "timed out: no complete answer within 0.4 s")])
+@pytest.mark.parametrize(
+    ("behaviour", "says"), [("stall", "timed out: no data for 0.2 s"), ("trickle", "timed out: no complete answer within 0.4 s")]
+)
 def test_silence_and_a_trickle_both_end(behaviour: str, says: str, connect: Callable[..., OpenAIClient]) -> None:
     with FakeOpenAI(lambda number, asked: behaviour, stall_seconds=30) as server:
         reply = connect(server.url, attempts=2, read_seconds=0.2, total_seconds=0.4).ask(body())
@@ -205,7 +207,11 @@ def test_no_stored_answer_is_fetched_twice(connect: Callable[..., OpenAIClient])
         originals = {reply.key: reply for reply in first if not reply.cached}
         for reply in client.ask_all(bodies):
             kept = originals[reply.key]
-            assert (reply.seconds, reply.first_token_seconds, reply.tokens_in) == (kept.seconds, kept.first_token_seconds, kept.tokens_in)
+            assert (reply.seconds, reply.first_token_seconds, reply.tokens_in) == (
+                kept.seconds,
+                kept.first_token_seconds,
+                kept.tokens_in,
+            )
         assert not client.ask(bodies[0], repeat=1).cached  # another repeat is another question
         assert server.received.most_common(1)[0][1] == 1
 
@@ -240,7 +246,17 @@ def test_unknown_prices_are_none_and_a_price_of_zero_is_zero(connect: Callable[.
         assert connect(server.url, prices=Prices(3, 5)).ask(body("a")).usd == pytest.approx(paid.usd, rel=0.2)
 
 
-CHARGED_MIX = {"ok": 6, "broken": 2, "disconnect": 2, "usage absurd": 1, "usage zero": 1, "usage missing": 1, "500": 1, "garbage": 1, "empty": 1}
+CHARGED_MIX = {
+    "ok": 6,
+    "broken": 2,
+    "disconnect": 2,
+    "usage absurd": 1,
+    "usage zero": 1,
+    "usage missing": 1,
+    "500": 1,
+    "garbage": 1,
+    "empty": 1,
+}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -254,8 +270,24 @@ def test_the_ceiling_is_never_passed_by_the_servers_own_account(seed: int, conne
         assert kinds["answer"] > 0 and kinds["cost ceiling reached"] > 0
         assert 0 < server.usd(price_in, price_out) <= client.spent_usd() <= ceiling
         sent = sum(server.received.values())
-        assert connect(server.url, prices=Prices(price_in, price_out), ceiling_usd=ceiling, account=client.account).ask(body("new")).error
+        assert (
+            connect(server.url, prices=Prices(price_in, price_out), ceiling_usd=ceiling, account=client.account)
+            .ask(body("new"))
+            .error
+        )
         assert sum(server.received.values()) == sent
+
+
+@pytest.mark.parametrize(
+    "way", ["broken", "disconnect", "stream error", "usage zero", "usage missing", "usage negative", "garbage", "empty"]
+)
+def test_no_single_way_to_lose_or_hide_a_charge_passes_the_account(way: str, connect: Callable[..., OpenAIClient]) -> None:
+    # One way at a time: what is counted too high for one would hide what is counted too low for another.
+    with FakeOpenAI(lambda number, asked: "ok" if number % 4 == 0 else way) as server:
+        client = connect(server.url, concurrency=4, attempts=2, prices=Prices(10, 30), ceiling_usd=0.05)
+        replies = list(client.ask_all(body(f"good {number}") for number in range(40)))
+        assert any(str(reply.error).startswith("cost ceiling reached") for reply in replies)
+        assert 0 < server.usd(10, 30) <= client.spent_usd() <= 0.05
 
 
 def test_a_ceiling_waits_for_requests_in_flight_before_it_refuses(connect: Callable[..., OpenAIClient]) -> None:
@@ -337,7 +369,9 @@ def test_no_key_is_sent_where_there_is_none(monkeypatch: pytest.MonkeyPatch, con
         assert "Authorization" not in server.headers[0]
 
 
-def test_a_spoilt_key_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, connect: Callable[..., OpenAIClient]) -> None:
+def test_a_spoilt_key_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, connect: Callable[..., OpenAIClient]
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-R0tten\nX-Evil: 1")
     with pytest.raises(BakeoffError) as caught:
         connect("http://127.0.0.1:9/v1")

@@ -6,10 +6,10 @@ import threading
 from email.utils import formatdate
 
 import pytest
-from fake_clock import FakeClock
 
 from bakeoff.errors import BakeoffError, EndpointError
 from bakeoff.models.rate_limit import Breaker, Clock, TokenBucket, backoff_seconds, retry_after_seconds
+from fake_clock import FakeClock
 
 GO = threading.Event()
 

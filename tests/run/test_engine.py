@@ -133,15 +133,15 @@ def test_bad_data_writes_nothing(study: Path, tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(study: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bakeoff.cli.main", "run", str(study), "--runs", str(tmp_path / "runs")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ})
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "done" in line:
-            break
-    time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    said = process.stderr.read()
-    assert process.wait(30) == 130
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "done" in line:
+                break
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        assert process.wait(60) == 130
     assert "--resume" in said and "Traceback" not in said
     (folder,) = (tmp_path / "runs").iterdir()
     assert not (folder / "verdict.json").exists()

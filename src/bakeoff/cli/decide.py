@@ -78,7 +78,7 @@ def decide_command(
     else:
         from rich.console import Console
 
-        from bakeoff.report import terminal
+        from bakeoff.report.table import terminal
 
         Console().print(terminal(document))
     if check and document.verdict.kind in ("none_within_limits", "nothing_ran"):

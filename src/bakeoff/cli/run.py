@@ -67,7 +67,7 @@ def run_command(
     else:
         from rich.console import Console
 
-        from bakeoff.report import terminal
+        from bakeoff.report.table import terminal
 
         console = Console()
         console.print(terminal(document))

@@ -98,7 +98,7 @@ def show_command(name: str, runs: Path) -> None:
     if name in known_runs or name == "latest" or Path(name).is_dir():
         from rich.console import Console
 
-        from bakeoff.report import terminal
+        from bakeoff.report.table import terminal
 
         _, document = verbs.load_document(name, runs=runs)
         Console().print(terminal(document))

@@ -58,7 +58,9 @@ class Relation:
     @property
     def good_enough(self) -> bool:
         """True if x is shown to be at most the margin worse than y."""
-        return self.word in ("superior", "equivalent", "non-inferior") or (self.gain.low > -self.margin and self.word == "inferior")
+        return self.word in ("superior", "equivalent", "non-inferior") or (
+            self.gain.low > -self.margin and self.word == "inferior"
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def choose(candidates: Sequence[Candidate], question: Question) -> Choice:
         within = [c for c in within if c.name not in worse]
     on_front = front_of(within, question)
     totals = {c.name: total_value(values[c.name], question.weights) for c in within}
-    ranked = sorted((c for c in within if c.name in on_front), key=lambda c: (-totals[c.name], -_quality(c, question), c.name))
+    ranked = sorted((c for c in within if c.name in on_front), key=lambda c: (-totals[c.name], *_tie(c, question)))
     names = tuple(c.name for c in ranked)
     eligible = tuple(c.name for c in within)
     return Choice(names[0] if names else None, eligible, left_out, best.name if best else None, beats_floor, values, names)
@@ -130,13 +132,7 @@ def front_of(candidates: Sequence[Candidate], question: Question) -> frozenset[s
     """Names on the Pareto front of the criteria that have a weight, at the measured figures."""
     criteria = sorted(criterion for criterion, weight in question.weights.items() if weight > 0)
 
-    def good(candidate: Candidate, criterion: str) -> float:
-        measured, anchor = candidate.figures.get(criterion), question.anchors[criterion]
-        if measured is None or math.isnan(measured.mid):
-            return -math.inf
-        return measured.mid if anchor.best > anchor.worst else -measured.mid
-
-    return front({c.name: [good(c, criterion) for criterion in criteria] for c in candidates})
+    return front({c.name: [_good(c, criterion, question) for criterion in criteria] for c in candidates})
 
 
 def relation(question: Question, x: Candidate, y: Candidate) -> Relation:
@@ -224,7 +220,24 @@ def _quality(candidate: Candidate, question: Question) -> float:
     return measured.mid if question.higher_is_better else -measured.mid
 
 
+def _good(candidate: Candidate, criterion: str, question: Question) -> float:
+    """The measured figure, turned so that larger is better; -inf where it was not measured."""
+    measured, anchor = candidate.figures.get(criterion), question.anchors[criterion]
+    if measured is None or math.isnan(measured.mid):
+        return -math.inf
+    return measured.mid if anchor.best > anchor.worst else -measured.mid
+
+
+def _tie(candidate: Candidate, question: Question) -> tuple[float | str, ...]:
+    """Settles a tie by the figures before the name, so that a copy of a loser cannot win by its name."""
+    return (-_quality(candidate, question), *(-_good(candidate, c, question) for c in sorted(question.weights)), candidate.name)
+
+
 def _best(within: Sequence[Candidate], question: Question, values: Mapping[str, Mapping[str, float]]) -> Candidate | None:
     on_front = front_of(within, question)
     kept = [c for c in within if c.name in on_front]
-    return min(kept, key=lambda c: (-_quality(c, question), -total_value(values[c.name], question.weights), c.name), default=None)
+    return min(
+        kept,
+        key=lambda c: (-_quality(c, question), -total_value(values[c.name], question.weights), *_tie(c, question)),
+        default=None,
+    )

@@ -142,7 +142,7 @@ def _mcnemar(evidence: Evidence, a: str, b: str) -> McNemar | None:
     if not np.isin(first[both], (0, 1)).all() or not np.isin(second[both], (0, 1)).all():
         return None
     only_a, only_b = int((first[both] > second[both]).sum()), int((first[both] < second[both]).sum())
-    return McNemar(only_a=only_a, only_b=only_b, p=float(mcnemar(only_a, only_b)))
+    return McNemar(only_a=only_a, only_b=only_b, p=mcnemar(only_a, only_b).p)
 
 
 def _study(evidence: Evidence) -> StudySummary:

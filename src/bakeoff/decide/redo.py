@@ -127,7 +127,7 @@ def redecide(
             "sensitivity": Sensitivity(
                 weights=central,
                 win_shares=shares,
-                next_best=(by_share or [None])[0] if choice.winner else None,
+                next_best=by_share[0] if choice.winner and by_share else None,
                 changes=changes + sentences.left_out_criteria(unmeasured),
             ),
             "verdict": Verdict(
@@ -256,10 +256,7 @@ def _candidates(document: Document, anchors: Mapping[str, Any], limits: Sequence
 
 def _shares(candidates: Sequence[Candidate], choice: Choice, question: Question) -> dict[str, float]:
     """Win shares among the eligible; 0 for those that were left out."""
-    gaps = {
-        (pair.a, pair.b): Interval(*(getattr(pair.difference, end) for end in ("mid", "low", "high", "n")))
-        for pair in question.pairs
-    }
+    gaps = {(pair.a, pair.b): _interval(pair.difference) for pair in question.pairs}
     eligible = {candidate.name: candidate.figures for candidate in candidates if candidate.name in choice.eligible}
     return dict.fromkeys(sorted(choice.left_out), 0.0) | win_shares(eligible, question.weights, question.anchors, gaps=gaps)
 
@@ -386,6 +383,10 @@ def _least(document: Document, name: str) -> str:
 
 def _result(document: Document, name: str) -> ApproachResult:
     return next(result for result in document.approaches if result.name == name)
+
+
+def _interval(found: Range) -> Interval:
+    return Interval(found.mid, found.low, found.high, found.n)
 
 
 def _range(interval: Interval) -> Range:

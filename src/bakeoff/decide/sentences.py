@@ -47,7 +47,7 @@ def size(count: float) -> str:
 def volume(items: float) -> str:
     """Items a day, to two figures: ``10,000``, ``1.2 million``."""
     if items >= 999_500:
-        return f"{_digits(items / 1e6, 2)} million"
+        return f"{_digits(items / 1e6, 2).removesuffix('.0')} million"
     return f"{float(f'{items:.2g}'):,.0f}" if items >= 1 else f"{items:.2g}"
 
 
@@ -92,7 +92,8 @@ def verdict(
     if choice.winner is None:
         return _none(document, choice, candidates, question)
     own = results[choice.winner]
-    metric = study.metric_title or study.metric
+    title = study.metric_title or study.metric
+    metric = title if title[1:2].isupper() or title[1:2].isdigit() else title[:1].lower() + title[1:]
     first = f"{metric} {quality(study, own.metrics[study.metric])}{_unanswered(own)}{_price(study, own)}"
     if kind == "undecided" and not choice.beats_floor:
         return (
@@ -135,7 +136,8 @@ def break_even(found: BreakEvens, position: int | None, shown: int) -> str:
         return f"{found.cheaper} is cheaper than {other} at {top}, so there is no break-even."
     crossing = found.crossings[position]
     other = found.b if crossing.above == found.a else found.a
-    between = f"about {volume(crossing.volume.mid)} items a day ({volume(crossing.volume.low)} to {volume(crossing.volume.high)})"
+    low, mid, high = (volume(items) for items in (crossing.volume.low, crossing.volume.mid, crossing.volume.high))
+    between = f"about {mid} items a day" + (f" ({low} to {high})" if low != high else "")
     below = f"Up to {between} the two cost the same" if not crossing.below else f"Up to {between} {crossing.below} is cheaper"
     says = f"{below}; just above it {crossing.above} is cheaper than {other}."
     if crossing.found < 0.95:
@@ -167,12 +169,13 @@ def _difference(
         return f"The difference is real: it is better than {other.name}, the next in quality, by {gap(study, found.gain)}."
     if found.word == "undecided":
         more = f", and about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
+        kept = f"; {own.name} keeps the limit on quality in any case" if kind == "good_enough" else ""
         ahead = (
             f"{other.name} is ahead by {gap(study, behind)}"
             if found.gain.mid < 0
             else f"{own.name} is ahead by {gap(study, found.gain)}"
         )
-        return f"Whether {other.name} is better is not settled: {ahead} on {found.gain.n:,} items{more}."
+        return f"Whether {other.name} is better is not settled: {ahead} on {found.gain.n:,} items{more}{kept}."
     if found.word == "inferior":
         real = f"{other.name} is really better, by {gap(study, behind)}"
         if question.quality_limited:

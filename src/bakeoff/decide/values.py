@@ -41,8 +41,8 @@ CRITERIA: Mapping[str, Criterion] = {
     "train_time": Criterion("training time", 0.0, Anchor(worst=36_000, best=10, scale="log"), "seconds"),
     "cold_start": Criterion("cold start", 0.0, Anchor(worst=60, best=0.1, scale="log"), "seconds"),
     "throughput": Criterion("throughput", 0.0, Anchor(worst=1, best=1000, scale="log"), "items per second"),
-    "errors": Criterion("errors", 0.0, Anchor(worst=0.1, best=0.0), "share of items"),
-    "abstained": Criterion("abstentions", 0.0, Anchor(worst=0.2, best=0.0), "share of items"),
+    "errors": Criterion("errors", 0.0, Anchor(worst=0.1, best=0.0, scale="linear"), "share of items"),
+    "abstained": Criterion("abstentions", 0.0, Anchor(worst=0.2, best=0.0, scale="linear"), "share of items"),
 }
 _MEASURE = {
     "latency": "p90 latency", "memory": "memory", "model_size": "model size", "train_time": "train time",
@@ -122,7 +122,12 @@ def figures(result: ApproachResult, document: Document, anchors: Mapping[str, An
     quality = figure(result, document.study.metric)
     if quality is not None:
         share, worst = answered_share(result), anchors["quality"].worst
-        found["quality"] = Interval(*(worst + share * (level - worst) for level in quality[:3]), quality.n)
+        found["quality"] = Interval(
+            worst + share * (quality.mid - worst),
+            worst + share * (quality.low - worst),
+            worst + share * (quality.high - worst),
+            quality.n,
+        )
     if result.usd_per_day is not None:
         scale = 1000 / document.study.volume_per_day
         day = result.usd_per_day
@@ -165,7 +170,7 @@ def _quality_anchor(document: Document) -> Anchor:
         result.metrics[study.metric].mid for result in document.approaches if is_floor(result) and study.metric in result.metrics
     ]
     if not study.higher_is_better:
-        return Anchor(worst=floors[0] if floors and floors[0] > 0 else 1.0, best=0.0)
+        return Anchor(worst=floors[0] if floors and floors[0] > 0 else 1.0, best=0.0, scale="linear")
     if any(not 0 <= score <= 1 for score in scores):
         raise BadStudy(
             f"{study.metric} is not a score from 0 to 1, so what is good enough has to be said.",
@@ -177,7 +182,7 @@ def _quality_anchor(document: Document) -> Anchor:
     ceiling = facts.get("rater_ceiling") if study.metric == "accuracy" else None
     ceiling = ceiling.get("mid") if isinstance(ceiling, dict) else ceiling
     best = float(ceiling) if isinstance(ceiling, int | float) and worst < ceiling <= 1 else 1.0
-    return Anchor(worst=worst if worst < best else 0.0, best=best)
+    return Anchor(worst=worst if worst < best else 0.0, best=best, scale="linear")
 
 
 def central_weights(given: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -8,6 +8,7 @@ exact pieces between steps, and each gets an interval by redrawing the measured 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ def _crossings(
         begins = _leaves_tie(at, cost_a, cost_b, start) if start % 2 else float(at[start])
         if begins > 0:
             found.append((begins, "", cheaper[int(state[start])]))
-    for i, j in zip(told[:-1], told[1:], strict=True):
+    for i, j in itertools.pairwise(told):
         if state[i] != state[j]:
             found.append((_zero(at, gap, int(i), int(j)), cheaper[int(state[i])], cheaper[int(state[j])]))
     return (found[0][1] if found else cheaper[int(state[start])]), found

@@ -194,12 +194,14 @@ def _machine(given: Json, where: str, machines: Mapping[str, Machine]) -> Machin
             f"`{where}` has no `usd_per_hour`.", fix="write {usd_per_hour: 0.09}, in US dollars, or name a machine of the table"
         )
     sizes = {key: _number(entry[key], f"{where}.{key}") for key in ("vcpus", "memory_gib") if entry.get(key) is not None}
-    texts = {key: str(entry[key]) for key in ("gpu", "as_of", "source") if entry.get(key)}
     return Machine(
         name=str(entry.get("name", "your machine")),
         usd_per_hour=_number(entry["usd_per_hour"], f"{where}.usd_per_hour"),
-        **sizes,
-        **texts,
+        vcpus=sizes.get("vcpus"),
+        memory_gib=sizes.get("memory_gib"),
+        gpu=str(entry.get("gpu") or ""),
+        as_of=str(entry.get("as_of") or ""),
+        source=str(entry.get("source") or OWN),
     )
 
 

@@ -112,7 +112,9 @@ def mean_interval(
         unit = "item" if labels is None else "cluster"
         raise BakeoffError(f"One {unit} has no spread to make an interval from.", fix=f"answer at least two {unit}s")
     if is_binary(x):
-        return interval_of(crossed(z, tails=labels is not None), bounds=(0.0, 1.0), most=float((~np.isnan(x)).sum()))
+        return interval_of(
+            crossed(z, tails=labels is not None and len(x) > 1), bounds=(0.0, 1.0), most=float((~np.isnan(x)).sum())
+        )
     return interval_of(crossed(z, tails=True), bounds=bounds)
 
 

@@ -16,6 +16,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -279,6 +280,7 @@ class AnswerCache:
             db.close()
             raise
         self._connection, self._process = db, os.getpid()
+        weakref.finalize(self, db.close).atexit = False
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -131,13 +132,13 @@ class Transport:
         )
         self._lines: deque[_Line] = deque()
         self._certificates: ssl.SSLContext | None = None
+        # Connections do not outlive a transport that nobody closed.
+        weakref.finalize(self, _close_all, self._lines)
         self._key()
 
     def close(self) -> None:
         """Close the connections that no request is using."""
-        with suppress(IndexError):
-            while True:
-                self._lines.pop().client.close()
+        _close_all(self._lines)
 
     def send(self, key: str, whole: Mapping[str, Json]) -> Success | Failure:
         """Send the request `whole`, with `key` as its Idempotency-Key, and read the answer to its end."""
@@ -306,6 +307,12 @@ class Transport:
             return body
         struck: dict[str, Json] = json.loads(text.replace(echoed, "[key]"))
         return struck
+
+
+def _close_all(lines: deque[_Line]) -> None:
+    with suppress(IndexError):
+        while True:
+            lines.pop().client.close()
 
 
 def is_loopback(host: str) -> bool:

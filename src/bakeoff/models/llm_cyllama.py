@@ -77,7 +77,6 @@ class CyllamaRuntime:
                 fix="open the model with a smaller context",
             ) from error
         self._message = library.LlamaChatMessage
-        self._closed = False
 
     def tokenize(self, text: str, special: bool) -> list[int]:
         """Tokens of `text`, without BOS."""
@@ -128,19 +127,22 @@ class CyllamaRuntime:
             self._batch.clear()
             for index in range(begin, end):
                 self._batch.add(tokens[index], position + index, [0], index in rank)
-            self._context.decode(self._batch)
+            try:
+                self._context.decode(self._batch)
+            except (ValueError, RuntimeError) as error:
+                raise BakeoffError(
+                    f"The language model could not read the prompt: {error}", fix="use a smaller `context`, or another model"
+                ) from error
             for index in range(begin, end):
                 if index in rank:
                     rows[rank[index]] = self._context.get_logits_ith(index - begin)
         return rows
 
     def close(self) -> None:
-        """Free the context and the model."""
-        if not self._closed:
-            self._closed = True
-            self._batch.close()
-            self._context.close()
-            self._model.close()
+        """Free the context and the model; the library's own `close` calls may be repeated."""
+        self._batch.close()
+        self._context.close()
+        self._model.close()
 
 
 @cache

@@ -184,7 +184,7 @@ class OpenAIClient:
             return self._from_cache(key, stored, whole)
         if stop.is_set():
             return Reply(key, error="stopped: the run was asked to stop")
-        with self.cache.alone(key, stop=stop, patience=self._total_seconds * self.attempts):
+        with self.cache.alone(key, stop=stop, patience=max(900.0, self._total_seconds * self.attempts)):
             stored = self.cache.get(key)
             return self._from_cache(key, stored, whole) if stored is not None else self._fetch(key, whole, stop)
 
@@ -223,8 +223,9 @@ class OpenAIClient:
         return self.cache.spent_usd(self.account)
 
     def close(self) -> None:
-        """Close the connections. The client can be used again."""
+        """Close the connections and the cache's file. The client can be used again."""
         self._transport.close()
+        self.cache.close()
 
     def _completed(self, body: Mapping[str, Json]) -> dict[str, Json]:
         whole = {"model": self.model, **body}

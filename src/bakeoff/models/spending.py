@@ -43,11 +43,11 @@ def prompt_tokens_at_most(body: Mapping[str, Json]) -> int:
     """An upper bound on the tokens that a chat request's prompt becomes.
 
     A byte-level or byte-fallback tokenizer never makes more tokens than there are UTF-8 bytes. Chat templates add
-    their own: 16 for each message and 256 for the whole are allowed for them.
+    their own: 16 for each message and 128 for the whole are allowed for them.
     """
     counted = {name: body[name] for name in ("messages", "response_format", "tools") if name in body}
     size = len(json.dumps(counted, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-    return size + 16 * len(body.get("messages", ())) + 256
+    return size + 16 * len(body.get("messages", ())) + 128
 
 
 class Purse:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.decide.record import ApproachResult, Document
-from bakeoff.report import figures, tables, ties
+from bakeoff.report import evidence, measurements, tables, ties
 from bakeoff.report import format as form
 from bakeoff.report.charts import svg
 from bakeoff.report.mistakes import listed
@@ -133,7 +133,7 @@ def text_chart(document: Document) -> str:
     names, study = ties.measured(document), document.study
     if not names:
         return ""
-    by_name, off, found = {r.name: r for r in document.approaches}, figures.off_scale(document), ties.letters(document)
+    by_name, off, found = {r.name: r for r in document.approaches}, evidence.off_scale(document), ties.letters(document)
     show = form.metric_form(study.metric, study)
     values = [v for n in names if n not in off for v in _ends(by_name[n], study.metric)]
     scale = svg.linear(values, 0, BAR - 1, floor=0.0 if study.percent else None, top=1.0 if study.percent else None)
@@ -281,8 +281,8 @@ def _context(document: Document) -> dict[str, Any]:
         "differs": tables.differs(document),
         "items": listed(document)[:MOST_ITEMS],
         "pairs": tables.pairs_table(document),
-        "curve": figure.table if (figure := figures.learning(document)) else None,
-        "break_even": figure.table if (figure := figures.break_even(document)) else None,
+        "curve": figure.table if (figure := measurements.learning(document)) else None,
+        "break_even": figure.table if (figure := measurements.break_even(document)) else None,
         "checks": checks(document),
         "checks_say": checks_say(document),
         "outcomes": OUTCOMES,

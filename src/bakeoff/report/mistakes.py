@@ -137,7 +137,7 @@ class Said(NamedTuple):
 class Shown(NamedTuple):
     """One item as listed: its place in the document, its text, what is true, and the answers by who gave them."""
 
-    index: int
+    place: int
     mistake: Mistake
     said: Sequence[Said]
 

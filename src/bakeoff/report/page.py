@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.decide.record import Check, Document
-from bakeoff.report import figures, mistakes, tables, ties
+from bakeoff.report import evidence, measurements, mistakes, tables, ties
 from bakeoff.report import format as form
 from bakeoff.report.charts import strips, svg
 from bakeoff.report.palette import DARK, LIGHT, Look, looks
@@ -238,14 +238,14 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
         "kind": KINDS[document.verdict.kind],
         "facts": facts(document),
         "fig": {
-            "evidence": figures.evidence(document),
-            "tradeoff": figures.tradeoff(document),
-            "learning": figures.learning(document),
-            "latency": figures.latency(document),
-            "reliability": figures.reliability(document),
-            "breakeven": figures.break_even(document),
-            "shares": figures.win_shares(document),
-            "differences": figures.differences(document),
+            "evidence": evidence.evidence(document),
+            "tradeoff": evidence.tradeoff(document),
+            "learning": measurements.learning(document),
+            "latency": measurements.latency(document),
+            "reliability": measurements.reliability(document),
+            "breakeven": measurements.break_even(document),
+            "shares": measurements.win_shares(document),
+            "differences": evidence.differences(document),
         },
         "order_note": ties.order_note(document),
         "comparison": tables.comparison(document),

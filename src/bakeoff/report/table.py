@@ -55,7 +55,7 @@ class _Ending:
 def _table(document: Document, width: int) -> Table:
     given = comparison(document)
     texts = [[_cell(cell) for cell in row] for row in given.rows]
-    needs = [max([cell_len(title), *(row[i].cell_len for row in texts)]) + 2 for i, title in enumerate(given.head)]
+    needs = [max([cell_len(title), *(row[i].cell_len for row in texts)]) + 3 for i, title in enumerate(given.head)]
     kept = list(range(len(given.head)))
     for title in _FIRST_TO_GO:
         if sum(needs[i] for i in kept) <= width or len(kept) <= LEAST_COLUMNS:

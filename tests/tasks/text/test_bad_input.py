@@ -226,8 +226,17 @@ def test_unknown_and_wrong_settings(tmp_path: Path) -> None:
         TextTask().load({}, base=tmp_path)
     with pytest.raises(BadData, match="No data asset"):
         TextTask().load({"source": "asset:product-review"}, base=tmp_path)
-    with pytest.raises(BadStudy, match="does not go with"):
-        TextTask().load({"source": "asset:product-reviews", "text": "x"}, base=tmp_path)
+    for ignored in (
+        {"source": "asset:product-reviews", "text": "x"},
+        {"source": "hub:a/b", "test": "t.csv"},
+        {"source": "hub:a/b", "header": True},
+    ):
+        with pytest.raises(BadStudy, match="does not go with"):
+            TextTask().load(ignored, base=tmp_path)
+    for source in ("x" * 5000 + ".csv", "a\0b.csv", "a.csv/b.csv"):
+        with pytest.raises(BakeoffError) as caught:
+            TextTask().load({"source": source}, base=tmp_path)
+        assert caught.value.fix and caught.value.what.isprintable()
 
 
 def test_parquet_with_two_columns_of_one_name(tmp_path: Path) -> None:

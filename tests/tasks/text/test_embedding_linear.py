@@ -12,7 +12,14 @@ from bakeoff.tasks.text.embedding_linear import EmbeddingLinear
 
 GOOD = ["I love it", "works great", "excellent sound", "a wonderful phone", "very happy with this", "best camera I had"]
 BAD = ["I hate it", "does not work", "terrible sound", "an awful phone", "very unhappy with this", "worst camera I had"]
-ASK = ["when does it arrive", "where is the manual", "how long is the cable", "which size is this", "who makes it", "what colour is it"]
+ASK = [
+    "when does it arrive",
+    "where is the manual",
+    "how long is the cable",
+    "which size is this",
+    "who makes it",
+    "what colour is it",
+]
 
 
 def items(*classes: tuple[str, list[str]]) -> list[Item]:
@@ -52,16 +59,18 @@ def test_alone_and_in_a_batch_the_answers_are_equal():
 
 def test_a_saved_one_answers_as_before(tmp_path):
     approach = EmbeddingLinear().fit(THREE, THREE[::3], seed=0, progress=quiet)
-    approach.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["linear.json", "linear.safetensors"]
-    again = EmbeddingLinear().restore(tmp_path)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    approach.save(kept)
+    assert sorted(path.name for path in kept.iterdir()) == ["linear.json", "linear.safetensors"]
+    again = EmbeddingLinear().restore(kept)
     assert [a.probabilities for a in again.answer(THREE)] == [a.probabilities for a in approach.answer(THREE)]
     with pytest.raises(RunError, match="encoder"):
-        EmbeddingLinear(model="minilm").restore(tmp_path)
-    about = json.loads((tmp_path / "linear.json").read_text())
-    (tmp_path / "linear.json").write_text(json.dumps({**about, "labels": ["one"]}))
+        EmbeddingLinear(model="minilm").restore(kept)
+    about = json.loads((kept / "linear.json").read_text())
+    (kept / "linear.json").write_text(json.dumps({**about, "labels": ["one"]}))
     with pytest.raises(RunError, match="labels"):
-        EmbeddingLinear().restore(tmp_path)
+        EmbeddingLinear().restore(kept)
 
 
 def test_the_strength_with_the_lowest_validation_loss_is_chosen():

@@ -54,7 +54,7 @@ def parts(items: list[Item], splits: Splits, seed: int) -> list[set[str]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     n=st.integers(40, 300),
     classes=st.integers(2, 5),
@@ -78,7 +78,7 @@ def test_single_items_are_split_in_proportion(n: int, classes: int, skew: float,
                 assert abs(got[label] - wanted * count) <= 1.5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     n=st.integers(60, 300),
     groups=st.integers(12, 60),
@@ -87,7 +87,7 @@ def test_single_items_are_split_in_proportion(n: int, classes: int, skew: float,
     copied=st.lists(st.tuples(st.integers(0, 59), st.integers(0, 59)), max_size=10),
 )
 def test_groups_and_copies_are_never_parted(n: int, groups: int, lone: bool, seed: int, copied: list[tuple[int, int]]) -> None:
-    items = make(n, 2, seed=seed, group_of=lambda i: None if lone and i % 5 == 0 else f"g{(i * 31) % groups}")
+    items = make(n, 2, seed=seed, group_of=lambda i: None if lone and i % 5 == 0 else f"g{(i * 61) % groups}")
     splits = split_items(items, seeds=[3], split_seed=seed, copies=lambda texts: [sorted({a, b}) for a, b in copied if a != b])
     found = parts(items, splits, 3)
     where = {name: i for i, part in enumerate(found) for name in part}
@@ -176,7 +176,7 @@ def test_a_class_of_three_items_is_in_all_three_splits() -> None:
         assert [sum(name.startswith("r") for name in part) for part in parts(items, splits, seed)] == [1, 1, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(n=st.integers(5, 400), classes=st.integers(2, 5), skew=st.sampled_from([1.0, 0.5]))
 def test_a_sample_keeps_the_shares(n: int, classes: int, skew: float) -> None:
     items = make(300, classes, skew=skew)

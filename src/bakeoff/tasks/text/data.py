@@ -131,31 +131,36 @@ def _asset(settings: TextData) -> Dataset:
     name = settings.source.removeprefix("asset:")
     if name not in ASSETS:
         raise BadData(f"No data asset for text is called {shown(name)}.", fix=nearest(name, ASSETS))
-    fixed = [
-        key for key in ("text", "target", "group", "id", "encoding", "delimiter", "header") if getattr(settings, key) is not None
-    ]
-    if fixed or isinstance(settings.test, str) or isinstance(settings.valid, str):
-        key = fixed[0] if fixed else "test" if isinstance(settings.test, str) else "valid"
-        raise BadStudy(
-            f"`data.{key}` does not go with {settings.source}, whose columns and files are known.", fix=f"leave `{key}` out"
-        )
+    _refuse_keys(settings, ("text", "target", "group", "id", "encoding", "delimiter", "header"))
     from bakeoff.assets import fetch
     from bakeoff.tasks.text.reviews import load_reviews
 
     return load_reviews(fetch(name))
 
 
+def _refuse_keys(settings: TextData, keys: Sequence[str]) -> None:
+    """BadStudy if a key is set, or `test` or `valid` is a path, that this source would have to ignore."""
+    given = [key for key in keys if getattr(settings, key) is not None]
+    given += [key for key in ("test", "valid") if isinstance(getattr(settings, key), str)]
+    if given:
+        raise BadStudy(
+            f"`data.{given[0]}` does not go with {shown(settings.source)}, whose columns or files are known.",
+            fix=f"leave `{given[0]}` out",
+        )
+
+
 def _open(settings: TextData, base: Path) -> readers.Source:
     if settings.source.startswith("hub:"):
         from bakeoff.tasks.text.hub import open_hub
 
+        _refuse_keys(settings, ("encoding", "delimiter", "header"))
         return open_hub(settings.source.removeprefix("hub:"))
     if "\0" in settings.source:
         raise BadStudy("`data.source` holds a NUL character.", fix="correct `source` under `data`")
     reading = {"encoding": settings.encoding, "delimiter": settings.delimiter, "header": settings.header}
     path = base / settings.source
     named = {part: base / given for part in ("test", "valid") if isinstance(given := getattr(settings, part), str)}
-    if not path.is_dir():
+    if not _is_folder(path):
         return readers.open_parts(path.name, {"train": [path], **{part: [file] for part, file in named.items()}}, **reading)
     if named:
         part = next(iter(named))
@@ -163,6 +168,14 @@ def _open(settings: TextData, base: Path) -> readers.Source:
             f"`data.{part}` names a file while `source` is a folder.", fix="name the train file as `source`, or leave it out"
         )
     return readers.open_folder(path, **reading)
+
+
+def _is_folder(path: Path) -> bool:
+    """False also where the path cannot be looked at: reading it as a file then says why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 @dataclass

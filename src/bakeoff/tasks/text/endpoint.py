@@ -139,7 +139,7 @@ class Endpoint:
         return self._answer(items, self.format_)
 
     def close(self) -> None:
-        """Close the connections to the server."""
+        """Close the connections to the server and the answer cache. `answer` opens them again."""
         self.client_.close()
 
     def save(self, folder: Path) -> None:

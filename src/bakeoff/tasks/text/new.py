@@ -138,7 +138,8 @@ def _render(name: str, data: dict[str, Json], dataset: Dataset) -> tuple[str, li
         "  - lora-encoder        # the same, with few trained weights",
         "  - {use: prompted-llm, name: llm-zero-shot, seeds: 1, settings: {shots: 0}}   # a local language model, told only the labels",
         ("  - " if few_shot else "  # - ")
-        + "{use: prompted-llm, name: llm-few-shot, seeds: 1, settings: {shots: 4}}    # the same, shown examples",
+        + f"{{use: prompted-llm, name: llm-few-shot, seeds: 1, settings: {{shots: {max(4, classes)}}}}}    # the same, shown examples",
+        *((f"  # Names for the labels, for the two above: settings: {{shots: 0, wording: {_names(labels)}}}",) if bare else ()),
         "  # Any OpenAI-compatible server; the key is read from the environment. Texts are sent to it.",
         "  # - {use: endpoint, name: my-endpoint, seeds: 1, settings: {base_url: http://localhost:8000/v1, model: my-model}}",
         "seeds: 3                # train / validation splits and initialisations; the test items stay the same",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bakeoff.models.llm import LocalLM
 
-DEFAULT_LAYOUTS = ("completion", "bare", "options", "chat-question")
+DEFAULT_LAYOUTS = ("completion", "bare", "options", "chat")
 FEWEST_TO_FIT = 8
 """With fewer validation items than this, biases come from texts that mean nothing instead of from labels."""
 
@@ -77,7 +77,7 @@ class PromptedLLM:
     wording: Mapping[str, str] | Sequence[Mapping[str, str]] = field(default_factory=dict)
     calibrate: bool = True
     length_normalised: bool = False
-    search_items: int = 72
+    search_items: int = 60
     item_tokens: int = 256
     context: int = 2048
     max_tokens: int = 12
@@ -102,7 +102,7 @@ class PromptedLLM:
             raise BadData(
                 "prompted-llm needs at least two classes in the training items.", fix="give more items, or items of another class"
             )
-        lm, started, run_before = self._open(), time.perf_counter(), 0
+        lm, started = self._open(), time.perf_counter()
         run_before = lm.tokens_decoded
         candidates = self._candidates()
         pool = choose_examples(train, self.labels_, max(c.shots for c in candidates), seed=seed)

@@ -154,11 +154,6 @@ class Prompter:
         """The text right before an answer ('' in a chat, where the template's own tokens stand there)."""
         return "" if self._layout.chat else self._fill(self._layout.after)
 
-    def _fixed(self) -> int:
-        if not hasattr(self, "_fixed_by") or self._fixed_by[0] != len(self.examples):
-            self._fixed_by = (len(self.examples), len(self._tokens("")))
-        return self._fixed_by[1]
-
     def _tokens(self, line: str) -> list[int]:
         if not self._layout.chat:
             shown = [self._body(text) + self.written(label) + self._layout.join for text, label in self.examples]

@@ -6,6 +6,7 @@ catch typos and endings; the strength of the regularisation is chosen on validat
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bakeoff.contract import Answer, Item, Progress, Requires
-from bakeoff.errors import BadData, RunError
+from bakeoff.errors import BadData
 
 
 @dataclass
@@ -41,37 +42,21 @@ class TfidfLinear:
     most_features: int = 200_000
     longest: int = 20_000
 
-    requires: ClassVar[Requires] = Requires(("sklearn", "skops"), extra="text")
+    requires: ClassVar[Requires] = Requires(("sklearn", "safetensors"), extra="text")
 
     def fit(self, train: Sequence[Item], valid: Sequence[Item], *, seed: int, progress: Progress) -> TfidfLinear:
         """Learn vocabulary and weights from `train`; choose C on `valid`."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.metrics import log_loss
-        from sklearn.pipeline import FeatureUnion, Pipeline
 
         texts, targets = [self._read(item) for item in train], [item.target for item in train]
         if len(set(targets)) < 2:
             raise BadData(
                 "tfidf-linear needs at least two classes in the training items.", fix="give more items, or items of another class"
             )
-        shared: dict[str, Any] = {"sublinear_tf": True, "max_features": self.most_features}
         few = self.min_documents if len(texts) >= 50 else 1
 
-        def features() -> FeatureUnion:
-            return FeatureUnion(
-                [
-                    (
-                        "words",
-                        TfidfVectorizer(
-                            ngram_range=tuple(self.words), token_pattern=r"(?u)\b\w+\b|[^\w\s]", min_df=few, **shared
-                        ),
-                    ),
-                    ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=tuple(self.characters), min_df=few, **shared)),
-                ]
-            )
-
-        union = features()
+        union = self._features(few)
         try:
             matrix = union.fit_transform(texts)
         except ValueError as error:
@@ -99,7 +84,7 @@ class TfidfLinear:
             "tried": tried,
             "search_seconds": time.perf_counter() - started,
         }
-        self.model_ = Pipeline([("features", union), ("linear", best[2])])
+        self.features_, self.linear_ = union, best[2]
         return self
 
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
@@ -107,9 +92,9 @@ class TfidfLinear:
         batch = list(items)
         if not batch:
             return
-        classes = [str(label) for label in self.model_.classes_]
+        classes = [str(label) for label in self.linear_.classes_]
         started = time.perf_counter()
-        rows = self.model_.predict_proba([self._read(item) for item in batch])
+        rows = self.linear_.predict_proba(self.features_.transform([self._read(item) for item in batch]))
         seconds = time.perf_counter() - started if len(batch) == 1 else None
         for row in rows:
             yield Answer(
@@ -119,21 +104,54 @@ class TfidfLinear:
             )
 
     def save(self, folder: Path) -> None:
-        """Write ``model.skops``."""
-        import skops.io
+        """Write the vocabularies and classes as JSON, the weights as safetensors.
 
-        skops.io.dump(self.model_, folder / "model.skops")
+        Not skops: reading it imports torch and pandas where they are installed, which would double this model's memory.
+        """
+        import numpy as np
+        from safetensors.numpy import save_file
+
+        parts = dict(self.features_.transformer_list)
+        vocabularies = {name: {term: int(column) for term, column in part.vocabulary_.items()} for name, part in parts.items()}
+        about = {"classes": [str(label) for label in self.linear_.classes_], "vocabularies": vocabularies}
+        (folder / "vocabulary.json").write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+        tensors = {f"idf.{name}": part.idf_ for name, part in parts.items()}
+        tensors |= {"coef": self.linear_.coef_, "intercept": self.linear_.intercept_}
+        # safetensors writes an array's memory as it lies: a transposed view would come back scrambled.
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / "weights.safetensors")
 
     def restore(self, folder: Path) -> TfidfLinear:
-        """Read ``model.skops``; a file that holds any type but the expected ones is refused."""
-        import skops.io
+        """Read what `save` wrote."""
+        import numpy as np
+        from safetensors.numpy import load_file
+        from sklearn.linear_model import LogisticRegression
 
-        file = folder / "model.skops"
-        unknown = skops.io.get_untrusted_types(file=file)
-        if unknown:
-            raise RunError(f"{file} holds types that a TF-IDF model does not: {', '.join(unknown)}.", fix="run the study again")
-        self.model_ = skops.io.load(file, trusted=[])
+        about = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "weights.safetensors")
+        union = self._features(1, about["vocabularies"])
+        for name, part in union.transformer_list:
+            part.idf_ = tensors[f"idf.{name}"]
+        linear = LogisticRegression()
+        linear.classes_ = np.array(about["classes"])
+        linear.coef_, linear.intercept_ = tensors["coef"], tensors["intercept"]
+        linear.n_features_in_ = linear.coef_.shape[1]
+        self.features_, self.linear_ = union, linear
         return self
+
+    def _features(self, few: int, vocabularies: dict[str, dict[str, int]] | None = None) -> Any:
+        """The two vectorizers side by side; with known vocabularies when restored."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import FeatureUnion
+
+        known = vocabularies or {}
+        shared: dict[str, Any] = {"sublinear_tf": True, "max_features": self.most_features, "min_df": few}
+        words = TfidfVectorizer(
+            ngram_range=tuple(self.words), token_pattern=r"(?u)\b\w+\b|[^\w\s]", vocabulary=known.get("words"), **shared
+        )
+        characters = TfidfVectorizer(
+            analyzer="char_wb", ngram_range=tuple(self.characters), vocabulary=known.get("characters"), **shared
+        )
+        return FeatureUnion([("words", words), ("characters", characters)])
 
     def _read(self, item: Item) -> str:
         return str(item.input)[: self.longest]

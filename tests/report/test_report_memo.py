@@ -1,0 +1,141 @@
+import re
+
+import pytest
+import sample
+
+from bakeoff.report.memo import escape, fenced, memo, plain, verbatim
+
+FIRST = ["What to do", "How sure this is", "What it costs", "What would change it", "What was not tested"]
+SECOND = [
+    "Verdict",
+    "The evidence",
+    "Side by side",
+    "What differs",
+    "Which items each got wrong",
+    "Cost and break-even",
+    "Checks",
+    "What was not tested, in full",
+    "How to reproduce",
+]
+JARGON = r"p-values?|\bCIs?\b|\bF1\b|\bp(50|90|95|99)\b|confidence interval|bootstrap|\bHolm\b|McNemar|Pareto|latency|non-inferior|\bECE\b|log loss"
+
+
+@pytest.fixture(scope="module")
+def text():
+    return memo(sample.document())
+
+
+@pytest.fixture(scope="module")
+def pages(text):
+    return text.split("\n---\n\n# For engineers\n")
+
+
+def test_two_pages_with_sections_in_order(pages):
+    first, second = pages
+    assert re.findall(r"^## (.*)$", first, re.M) == FIRST
+    assert re.findall(r"^## (.*)$", second, re.M) == SECOND
+
+
+def test_the_first_sentence_is_the_answer(pages):
+    lines = pages[0].splitlines()
+    assert lines[2].startswith("**Choose finetuned-encoder")
+
+
+def test_the_first_page_has_no_jargon_even_where_the_document_has():
+    made = sample.document()
+    verdict = made.verdict.model_copy(
+        update={
+            "would_change": [
+                "If p90 latency <= 50 ms were a limit, the macro F1 of tfidf-linear (95% CI) is non-inferior to it; p-value 0.3."
+            ]
+        }
+    )
+    jargon = memo(made.model_copy(update={"verdict": verdict, "study": sample.study(metric_title="Macro F1", metric="macro_f1")}))
+    first, second = jargon.split("\n---\n\n# For engineers\n")
+    assert not re.search(JARGON, first, re.I)
+    assert "the waiting time of 9 in 10 items at most 50 ms" in first
+    assert "p90" in second
+
+
+def test_the_first_page_says_what_how_sure_and_what_it_costs(pages):
+    first = pages[0]
+    assert "Use finetuned-encoder." in first
+    assert "88.6 of 100 test items" in first and "between 86.5 and 90.7" in first
+    assert "could not be told apart from: lora-encoder" in first
+    assert "83% of the ways" in first
+    assert "$1.16 a day for 10,000 items a day" in first
+    assert "1 found a problem and 1 could not be run" in first
+
+
+def test_the_chart_is_text_in_a_fence(pages):
+    chart = re.search(r"```text\n(.*?)\n```", pages[1], re.S)[1].splitlines()
+    row = next(line for line in chart if line.startswith("lora-encoder"))
+    assert re.search(r"├─+●─+┤", row) and "87.9% (85.7 to 90.1)" in row
+    assert "← choice" in next(line for line in chart if line.startswith("finetuned-encoder"))
+    assert "◀" in next(line for line in chart if line.startswith("majority"))
+    places = {line.split()[0]: line.index("●") for line in chart[2:] if "●" in line}
+    assert places["finetuned-encoder"] >= places["lora-encoder"] > places["llm-few-shot"] > places["tfidf-linear"]
+
+
+def test_tables_have_the_same_number_of_cells_in_each_row(text):
+    width = None
+    rows = 0
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+            assert width in (None, cells), line
+            width, rows = cells, rows + 1
+        else:
+            width = None
+    assert rows > 60
+
+
+def test_hostile_text_stays_text(text):
+    outside = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.S | re.M)
+    outside = re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", outside)
+    assert not re.search(r"<[A-Za-z/!?]", outside)
+    assert not re.search(r"\]\(|https?://|www\.", outside)
+    assert "<script>document.title='owned'" in text, "shown in a code span"
+    assert "\x00" not in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("<script>x</script>", "&lt;script>x&lt;/script>"),
+        ("a < b and c <= d", "a < b and c <= d"),
+        ("[a](b) ![c](d)", "\\[a\\](b) !\\[c\\](d)"),
+        ("**x** _y_ macro_f1 `z`", "\\*\\*x\\*\\* \\_y\\_ macro_f1 \\`z\\`"),
+        ("# no\nheading", "\\# no heading"),
+        ("- no list", "\\- no list"),
+        ("1. no list", "1\\. no list"),
+        ("a | b", "a \\| b"),
+        ("https://x www.y", "https\\://x www\\.y"),
+        ("&lt;b&gt; & c", "&amp;lt;b&amp;gt; & c"),
+        ("=cmd()", "=cmd()"),
+        ("+2.1", "+2.1"),
+        ("===", "\\==="),
+        ("a\x00b", "a␀b"),
+    ],
+)
+def test_escape(given, wanted):
+    assert escape(given) == wanted
+
+
+def test_code_spans_and_fences_are_longer_than_what_they_hold():
+    assert verbatim("a `b` | c") == "``a `b` \\| c``"
+    assert verbatim("`x`") == "`` `x` ``"
+    assert verbatim("") == "` `"
+    assert fenced("a\n```\nb").startswith("````\n")
+
+
+def test_plain_leaves_plain_text_alone():
+    assert plain("About 1,960 further items would settle it.") == "About 1,960 further items would settle it."
+
+
+def test_minimal_and_tied_documents():
+    least = memo(sample.minimal())
+    assert "Decide nothing yet" in least and "No approach has a measured score." in least
+    tied = memo(sample.twins())
+    assert "Do not settle this on quality" in tied
+    assert "| twin-a | 82.2 of 100 | $1.15 | 0.82 ms | twin-b |" in tied
