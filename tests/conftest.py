@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples each time: a test that fails once in a while says nothing to the one who reads it.
-settings.register_profile("bakeoff", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile(
+    "bakeoff", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 settings.load_profile("bakeoff")
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import the fakes that stand beside them

@@ -28,9 +28,7 @@ def test_importing_bakeoff_imports_almost_nothing() -> None:
 
 def test_help_imports_the_command_line_only() -> None:
     loaded = loaded_by(
-        "from bakeoff.cli.main import program\n"
-        "try: program.main(['--help'], standalone_mode=False)\n"
-        "except SystemExit: pass"
+        "from bakeoff.cli.main import program\ntry: program.main(['--help'], standalone_mode=False)\nexcept SystemExit: pass"
     )
     assert not (HEAVY | {"numpy", "pydantic", "yaml"}) & loaded
 

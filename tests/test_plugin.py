@@ -22,7 +22,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         if file.is_file() and "__pycache__" not in file.parts and ".egg-info" not in str(file):
             (source / file.relative_to(PLUGIN)).parent.mkdir(parents=True, exist_ok=True)
             (source / file.relative_to(PLUGIN)).write_bytes(file.read_bytes())
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "--target",
+        str(target),
+    ]
     subprocess.run([*command, str(source)], check=True, capture_output=True, text=True)
     return {**os.environ, "PYTHONPATH": str(target)}
 
@@ -55,7 +66,9 @@ def test_it_runs_in_a_study_like_a_built_in(installed: dict[str, str], tmp_path:
         "{study: loud, task: text, data: {source: shouts.csv}, approaches: [majority, shouting], seeds: 1, "
         "timing: {single_items: 20, single_seconds: 1, batch_seconds: 1}}"
     )
-    done = bakeoff("run", str(tmp_path / "loud.yaml"), "--runs", str(tmp_path / "runs"), "--json", "--quiet", environment=installed)
+    done = bakeoff(
+        "run", str(tmp_path / "loud.yaml"), "--runs", str(tmp_path / "runs"), "--json", "--quiet", environment=installed
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     accuracy = {a["name"]: a["metrics"]["accuracy"]["mid"] for a in document["approaches"]}

@@ -17,7 +17,9 @@ def test_a_made_approach_is_an_approach() -> None:
     assert isinstance(registry.approach("text", "majority")(), Approach)
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("majorty", "majority"), ("tfidf", "tfidf-linear"), ("Lora-Encoder", "lora-encoder")])
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("majorty", "majority"), ("tfidf", "tfidf-linear"), ("Lora-Encoder", "lora-encoder")]
+)
 def test_a_wrong_name_is_answered_with_near_ones(wrong: str, right: str) -> None:
     with pytest.raises(BakeoffError) as caught:
         registry.approach("text", wrong)

@@ -52,7 +52,9 @@ def test_what_is_wrong_is_named_with_field_line_and_fix(text: str, field: str, l
     assert fix in caught.value.fix
 
 
-@pytest.mark.parametrize("text", ["", "[]", "3", "a: [", "\t- x: y\n\tz", "!!python/object/apply:os.system ['true']", "a: &a [*a]", "x: \x00"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "3", "a: [", "\t- x: y\n\tz", "!!python/object/apply:os.system ['true']", "a: &a [*a]", "x: \x00"]
+)
 def test_no_study_is_refused_with_a_fix(text: str) -> None:
     with pytest.raises(BadStudy) as caught:
         parse_study(text)

@@ -86,8 +86,6 @@ def test_a_copy_never_changes_the_winner_but_for_its_name(field, which, name):
     after = choose(limited([*field, replace(original, name=name)], CAP), question()).winner
     figures = {c.name: c.figures for c in field} | {name: original.figures}
     assert after == before or figures[after] == figures[before]
-    if before != original.name and original.figures != figures[before]:
-        assert after == before
 
 
 @settings(max_examples=300, deadline=None)

@@ -29,7 +29,7 @@ def by_name(found: Document, name: str):
 
 
 def two_sentences(text: str) -> bool:
-    return len(re.findall(r"[.] (?=[A-Z])|[.]$|; (?=never)", re.sub(r"\d\.\d", "", text))) == 2 or text.count(". ") == 1
+    return text.count(". ") == 1 and text.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_limits_are_judged_and_written_in_normal_form():
     assert (
         found.verdict.kind == "none_within_limits" and found.verdict.choice is None and "not measured" in found.verdict.sentence
     )
-    with pytest.raises(BakeoffError, match="not measured. Understood"):
+    with pytest.raises(BakeoffError, match="which is not measured"):
         redecide(found, limits=["acuracy >= 80%"])
 
 
@@ -182,7 +182,7 @@ def test_wrong_changes_are_bakeoff_errors(wrong):
 
 def test_figures_as_people_say_them():
     assert [money(x) for x in (0, 0.00001, 0.01, 0.11, 0.002, 2.142, 1250.4, 99.999)] == [
-        "nothing", "less than 0.01 US cents", "1.0 US cents", "11 US cents", "0.20 US cents", "$2.14", "$1,250", "$100.00",
+        "nothing", "less than 0.01 US cents", "1 US cent", "11 US cents", "0.20 US cents", "$2.14", "$1,250", "$100.00",
     ]  # fmt: skip
     assert [duration(x) for x in (0.0004, 0.083, 2.1, 90, 720, 12600)] == [
         "0.40 ms",

@@ -275,6 +275,7 @@ def test_nothing_but_answers_and_figures_is_stored(home: Path) -> None:
 
 
 def test_what_is_written_reaches_the_disk_before_put_returns() -> None:
-    db = AnswerCache()._open()
+    cache = AnswerCache()
+    db = cache._open()
     assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

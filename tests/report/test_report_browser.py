@@ -73,7 +73,9 @@ def test_axe_finds_nothing(opened, name, theme):
 
     tab = opened(name, color_scheme=theme, bypass_csp=True)
     tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found = Axe().run(tab).response["violations"]
+    response = Axe().run(tab).response
+    assert len(response["passes"]) > 15, "axe ran"
+    found = response["violations"]
     assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in found] == []
 
 
@@ -204,8 +206,8 @@ def test_the_two_themes_differ_and_an_approach_keeps_its_place_in_the_palette(op
 
 def test_accessible_tree_of_the_verdict(opened):
     tree = opened().locator("section.verdict").aria_snapshot()
-    assert '- heading "Choose finetuned-encoder' in tree and "[level=1]" in tree
-    assert '- link "Checks: 1 problem, 1 could not run' in tree
+    assert 'heading "Choose finetuned-encoder' in tree and "[level=1]" in tree
+    assert 'link "Checks: 1 problem, 1 could not run' in tree
 
 
 def test_copying_the_command_says_so(opened):

@@ -41,7 +41,9 @@ def _against_floor(evidence: Evidence, name: str, floor: str) -> Finding:
     if metric.per_item is None:
         return Finding("BK005", "Worse than the floor", "not_applicable", f"{metric.title} has no score per item.")
     a, b = (evidence.scores(one, metric, evidence.seeds(one)) for one in (name, floor))
-    gap = compare(a, b, clusters=evidence.clusters, margin=evidence.study.margin, higher_is_better=metric.higher_is_better).difference
+    gap = compare(
+        a, b, clusters=evidence.clusters, margin=evidence.study.margin, higher_is_better=metric.higher_is_better
+    ).difference
     turned = gap if metric.higher_is_better else gap._replace(mid=-gap.mid, low=-gap.high, high=-gap.low)
     return checks.worse_than_floor(name, floor, turned)
 

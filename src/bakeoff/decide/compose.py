@@ -24,6 +24,7 @@ from bakeoff.decide.record import (
 )
 from bakeoff.decide.redo import redecide
 from bakeoff.decide.results import as_range, result_of
+from bakeoff.errors import BakeoffError
 from bakeoff.measure.compare import Comparison, compare, compare_whole, family, mcnemar
 from bakeoff.run.ledger import Ledger
 from bakeoff.study import write_study
@@ -74,21 +75,26 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
 def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
     """Every pair of approaches, compared on the same items; Holm over all of them."""
     metric, study = evidence.metric, evidence.study
-    couples = list(combinations(names, 2))
+    couples: list[tuple[str, str]] = []
     compared: list[Comparison] = []
-    for a, b in couples:
+    for a, b in combinations(names, 2):
         shared: dict[str, Any] = {
             "clusters": evidence.clusters,
             "margin": study.margin,
             "higher_is_better": metric.higher_is_better,
         }
         seeds = {name: evidence.seeds(name) for name in (a, b)}
-        if metric.per_item is not None:
-            compared.append(compare(evidence.scores(a, metric, seeds[a]), evidence.scores(b, metric, seeds[b]), **shared))
-        else:
-            first, second = (evidence.whole(name, metric, seeds[name]) for name in (a, b))
-            compared.append(compare_whole(first, second, len(evidence.items), seed=0, **shared))
-    judged = family(compared)
+        try:
+            if metric.per_item is not None:
+                found = compare(evidence.scores(a, metric, seeds[a]), evidence.scores(b, metric, seeds[b]), **shared)
+            else:
+                first, second = (evidence.whole(name, metric, seeds[name]) for name in (a, b))
+                found = compare_whole(first, second, len(evidence.items), seed=0, **shared)
+        except BakeoffError:
+            continue  # too few items that both answered: there is no pair then, and check BK010 or BK011 says why
+        couples.append((a, b))
+        compared.append(found)
+    judged = family(compared) if compared else []
     return [_pair(evidence, a, b, comparison) for (a, b), comparison in zip(couples, judged, strict=True)]
 
 
@@ -129,7 +135,8 @@ def _says(evidence: Evidence, a: str, b: str, found: Comparison) -> str:
         return f"{a} is not worse than {b} by {margin} or more ({ends})."
     if found.needs_seeds:
         return f"{a} and {b}: not settled ({ends}); the spread between trainings is too large, so more seeds are needed."
-    more = f"; about {found.n_to_settle:,} more test items would settle it" if found.n_to_settle else ""
+    unit = "test items" if evidence.clusters is None else "groups of test items"
+    more = f"; about {found.n_to_settle:,} more {unit} would settle it" if found.n_to_settle else ""
     return f"{a} and {b}: not settled ({ends}){more}."
 
 

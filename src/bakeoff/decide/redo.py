@@ -280,8 +280,8 @@ def _break_evens(costs: Mapping[str, DailyCost], results: Sequence[ApproachResul
     names = sorted(result.name for result in results if result.name in costs and not is_floor(result))
     told = []
     for a, b in itertools.combinations(names, 2):
-        found = break_evens(costs[a], costs[b], up_to=LOOK_UP_TO * volume)
-        shown = min(MOST_CROSSINGS, len(found.crossings))
+        found = break_evens(costs[a], costs[b], up_to=LOOK_UP_TO * volume, most=MOST_CROSSINGS)
+        shown = len(found.crossings)
         for position in range(shown):
             says = sentences.break_even(found, position, shown)
             told.append(BreakEven(a=a, b=b, volume_per_day=_range(found.crossings[position].volume), says=says))

@@ -23,7 +23,8 @@ def money(usd: float) -> str:
     if usd < 0.0001:
         return "less than 0.01 US cents"
     if usd < 0.995:
-        return f"{_digits(usd * 100, 2)} US cents" if _digits(usd * 100, 2) != "1" else "1 US cent"
+        cents = _digits(usd * 100, 2).removesuffix(".0")
+        return f"{cents} US cent{'' if cents == '1' else 's'}"
     return f"${usd:,.2f}" if usd < 100 else f"${round(usd):,}"
 
 
@@ -142,8 +143,8 @@ def break_even(found: BreakEvens, position: int | None, shown: int) -> str:
     says = f"{below}; just above it {crossing.above} is cheaper than {other}."
     if crossing.found < 0.95:
         says += f" This change is there in {crossing.found:.0%} of redraws of the measured speed and price."
-    if position == shown - 1 and shown < len(found.crossings):
-        says += f" {len(found.crossings) - shown} more changes follow, as further machines are added (up to {MOST_REPLICAS:,} of them)."
+    if position == shown - 1 and found.more:
+        says += f" {found.more:,} more changes follow, as further machines are added (up to {MOST_REPLICAS:,} of them)."
     return says
 
 

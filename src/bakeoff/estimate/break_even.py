@@ -39,22 +39,28 @@ class Crossing:
 
 @dataclass(frozen=True)
 class BreakEvens:
-    """Every crossing of two daily costs for volumes in (0, `up_to`], and the cheaper one at the smallest volume ('' for a tie)."""
+    """Crossings of two daily costs for volumes in (0, `up_to`], smallest first, and the cheaper one at the smallest volume ('' for a tie).
+
+    `more` counts further crossings that were found and are not listed.
+    """
 
     a: str
     b: str
     up_to: float
     crossings: tuple[Crossing, ...]
     cheaper: str
+    more: int = 0
 
 
-def break_evens(a: DailyCost, b: DailyCost, *, up_to: float, draws: int = 200, seed: int = 0) -> BreakEvens:
+def break_evens(a: DailyCost, b: DailyCost, *, up_to: float, most: int = 20, draws: int = 200, seed: int = 0) -> BreakEvens:
     """Find every volume at which the cheaper of `a` and `b` changes.
 
     Parameters
     ----------
     up_to : float, items per day
         Largest volume looked at; lowered to where one of them would need 1,000 machines.
+    most : int, default=20
+        How many crossings to list; the others are counted.
     draws : int, default=200
         Redraws of throughput and price for the intervals. Each approach has its own stream, seeded by
         `seed` and its name, so that the order of `a` and `b` does not matter.
@@ -68,13 +74,13 @@ def break_evens(a: DailyCost, b: DailyCost, *, up_to: float, draws: int = 200, s
     )
     n = min(cost.items_per_second.n if cost.items_per_second else cost.usd_per_item.n for cost in (a, b))
     crossings = []
-    for volume, below, above in found:
-        near = [_nearest(volume, below, above, others) for others in redrawn]
+    for volume, below, above in found[:most]:
+        near = [_nearest(volume, below, above, others[: 4 * most]) for others in redrawn]
         there = [value for value in near if value is not None]
         low, high = np.quantile(there, [0.025, 0.975]) if there else (volume, volume)
         interval = Interval(volume, min(volume, float(low)), max(volume, float(high)), n)
         crossings.append(Crossing(interval, below, above, len(there) / len(near) if near else 1.0))
-    return BreakEvens(a.name, b.name, up_to, tuple(crossings), first)
+    return BreakEvens(a.name, b.name, up_to, tuple(crossings), first, max(0, len(found) - most))
 
 
 def _crossings(

@@ -139,7 +139,7 @@ def whole_interval(
 
     The bootstrap over items (clusters) gives the standard error; the interval around the observed value takes
     the shape of Wilson's within `bounds`, and of Student's t without. In simulation this covers better than
-    bootstrap percentiles, which miss near the ends of the range (92% for macro F1 at 95% accuracy, n = 100).
+    bootstrap percentiles, which miss near the ends of the range (``benchmarks/coverage.py`` shows both).
     With several seeds, the bootstrap also says how much of the spread between seeds the items explain; what
     is left is the seeds' own and is added.
 

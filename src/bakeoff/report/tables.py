@@ -77,9 +77,9 @@ def comparison(document: Document) -> Table:
     head = ["Approach", study.metric_title]
     if compared:
         head.append("Tie group")
-    head += ["Cost per 1,000", "Cost a day", "p50", "p90", "Peak memory", "Training"]
     if limits:
         head.append("Limits")
+    head += ["Cost per 1,000", "Cost a day", "p50", "p90", "Peak memory", "Training"]
     rows, chosen = [], set()
     for index, r in enumerate(ordered(document)):
         if r.name == document.verdict.choice:
@@ -87,6 +87,8 @@ def comparison(document: Document) -> Table:
         cells = [name_cell(r.name, document)._replace(note=r.failure or ""), _quality(r, document)]
         if compared:
             cells.append(Cell(" ".join(found.get(r.name, ())) or form.MISSING))
+        if limits:
+            cells.append(limits_cell(r))
         cells += [
             Cell(
                 form.usd(r.usd_per_1000.mid) if r.usd_per_1000 else form.MISSING,
@@ -103,8 +105,6 @@ def comparison(document: Document) -> Table:
             Cell(form.size(r.peak_bytes), r.peak_bytes, "num"),
             Cell(form.seconds(r.fit_seconds), r.fit_seconds, "num"),
         ]
-        if limits:
-            cells.append(limits_cell(r))
         rows.append(cells)
     n = common_n(document)
     return Table(

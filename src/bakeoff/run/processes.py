@@ -71,7 +71,13 @@ class Pool:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(events_write, alive_read),
-                env={**os.environ, **environment(threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    **environment(threads),
+                    "PYTHONHASHSEED": "0",
+                    "PYTHONUNBUFFERED": "1",
+                    "BAKEOFF_RUN": self._ledger.name,
+                },
                 start_new_session=True,
             )
         os.close(events_write)

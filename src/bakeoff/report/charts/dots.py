@@ -227,7 +227,7 @@ def gaps(
             body.append(svg.line(0, at, width, at, "hair"))
         if narrow:
             body.append(svg.named(2, at + 15, row.label, row.look, room=width - 8, strong=False))
-            body.append(svg.text(20, at + 30, f"{row.shown}  {row.verdict}", "value"))
+            body.append(svg.text(20, at + 30, f"{row.shown}  {row.verdict}", "value halo"))
             y = at + 44
         else:
             body.append(svg.named(2, y + 4, row.label, row.look, room=label - 4))

@@ -127,7 +127,10 @@ class Reliability:
 
 def reliability(ident: str, lines: Sequence[Reliability], *, width: int, title: str, says: str) -> Markup:
     """Small multiples, one per approach: the diagonal is a perfect match of what is said and what comes true."""
-    across = 2 if width < svg.NARROW else 4
+    most = 2 if width < svg.NARROW else 4
+    across = min(max(2, -(-len(lines) // max(1, -(-len(lines) // most)))), most)
+    least = min((v for each in lines for b in each.bins for v in (b.said, b.right, 1.0 if b.low is None else b.low)), default=0.0)
+    zero = 0.5 if least >= 0.5 else 0.0
     gap = 22.0
     side = (width - gap * (across - 1)) / across
     words = max((len(each.shown) for each in lines), default=0)
@@ -138,8 +141,8 @@ def reliability(ident: str, lines: Sequence[Reliability], *, width: int, title: 
         x, y = (index % across) * (side + gap), (index // across) * tall
         body.append(svg.named(x, y + 16, each.name, each.look, room=side, strong=each.strong))
         start, end, top, bottom = x + 4, x + side - 4, y + 28, y + 26 + side - 6
-        xs = svg.Scale(0, 1, start, end, False, (0, 1))
-        ys = svg.Scale(0, 1, bottom, top, False, (0, 1))
+        xs = svg.Scale(zero, 1, start, end, False, (zero, 1))
+        ys = svg.Scale(zero, 1, bottom, top, False, (zero, 1))
         body.append(svg.box(start, top, end - start, bottom - top, "frame"))
         body.append(svg.line(start, bottom, end, top, "reference"))
         for b in each.bins:
@@ -148,7 +151,7 @@ def reliability(ident: str, lines: Sequence[Reliability], *, width: int, title: 
             body.append(
                 svg.marker(xs(b.said), ys(b.right), each.look, 4, says=f"said {b.said:.0%}, right {b.right:.0%}, n = {b.n}")
             )
-        body.append(svg.text(start, bottom + 14, "0", "tick"))
+        body.append(svg.text(start, bottom + 14, f"{zero:.0%}", "tick"))
         body.append(svg.text(end, bottom + 14, "100% sure", "tick", "end"))
         for row, shown in enumerate(each.shown):
             body.append(svg.text(start, bottom + 32 + 16 * row, svg.short(shown, int(side / 6.4)), "note"))
