@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 Json: TypeAlias = Any
 """A value that ``json.dumps`` takes: None, bool, int, float, str, and lists and dicts of them."""
@@ -146,7 +146,7 @@ class Approach(Protocol):
 
 @runtime_checkable
 class Saves(Protocol):
-    """Can be kept: safetensors, skops, ONNX or JSON only. A loaded approach answers as the saved one did."""
+    """Can be kept: safetensors, ONNX or JSON only. A loaded approach answers as the saved one did."""
 
     def save(self, folder: Path) -> None:
         """Write everything `answer` needs into an empty `folder`."""
@@ -234,16 +234,18 @@ class Metric:
     percent: bool = False
 
 
+Outcome: TypeAlias = Literal["passed", "problem", "tip", "not_applicable", "could_not_run"]
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one check said. "Could not run" is an outcome of its own and is never shown as passed.
 
-    `outcome` is one of ``passed``, ``problem``, ``tip``, ``not_applicable``, ``could_not_run``.
     """
 
     code: str
     title: str
-    outcome: str
+    outcome: Outcome
     says: str
     details: Mapping[str, Json] = field(default_factory=dict)
 

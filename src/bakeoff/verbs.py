@@ -87,14 +87,15 @@ def run_study(
     settings = Settings(Path(runs), workers, budget_seconds)
     began = time.monotonic()
     ledger = _ledger(study, settings, resume, approaches, seeds, watch)
-    spent = _wall(ledger)
-    try:
-        execute(ledger, settings, watch)
-    finally:
-        spent += time.monotonic() - began
-        ledger.write("wall.json", to_json({"seconds": spent}))
-    watch(Event("report", None, 0.0, "comparing, deciding and writing the report", 1.0, None))
-    return _conclude(ledger, spent, watch)
+    with ledger.locked():
+        spent = _wall(ledger)
+        try:
+            execute(ledger, settings, watch)
+        finally:
+            spent += time.monotonic() - began
+            ledger.write("wall.json", to_json({"seconds": spent}))
+        watch(Event("report", None, 0.0, "comparing, deciding and writing the report", 1.0, None))
+        return _conclude(ledger, spent, watch)
 
 
 def _ledger(
@@ -106,7 +107,10 @@ def _ledger(
     watch: Watch,
 ) -> Ledger:
     if resume and not isinstance(study, Study) and (Path(study) / "study.yaml").is_file():
-        return Ledger.open(Path(study))
+        ledger = Ledger.open(Path(study))
+        if ledger.data() is None:
+            raise RunError(f"{ledger.name} was stopped before its data was kept.", fix="run the study again, without --resume")
+        return ledger
     wanted, base = find_study(study)
     wanted = _narrowed(wanted, approaches, seeds)
     if resume:

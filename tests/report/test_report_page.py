@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import pytest
 import sample
 
-from bakeoff.decide.record import Document
+from bakeoff.decide.record import ApproachResult, Document, Range
 from bakeoff.report import format as form
+from bakeoff.report.memo import memo
 from bakeoff.report.page import LARGEST, SECTIONS, as_json, page, shortened
 
 
@@ -279,3 +280,50 @@ def test_figures_that_are_not_finite_are_shown_as_missing():
     shown = page(made.model_copy(update={"approaches": [first, *made.approaches[1:]]}))
     assert json.loads(Reader(shown).json)["approaches"][0]["cold_start_seconds"] is None
     assert not re.search(r"\bnan\b|\binf\b", Reader(shown).text)
+
+
+@pytest.mark.parametrize("field", [name for name, info in ApproachResult.model_fields.items() if not info.is_required()])
+def test_any_part_of_a_result_may_be_missing(field):
+    made = sample.document(examples=2, samples=50)
+    default = ApproachResult.model_fields[field].get_default(call_default_factory=True)
+    bare = made.model_copy(update={"approaches": [a.model_copy(update={field: default}) for a in made.approaches]})
+    assert "<h1" in page(bare)
+    assert memo(bare)
+
+
+def test_names_that_are_no_approach_do_no_harm():
+    made = sample.document(examples=3)
+    kept = [a for a in made.approaches if a.name in ("majority", "tfidf-linear")]
+    shown = page(made.model_copy(update={"approaches": kept}))
+    assert "llm-few-shot" in shown and memo(made.model_copy(update={"approaches": kept}))
+
+
+def test_a_metric_that_is_no_percentage_and_better_when_lower():
+    made = sample.document(examples=2)
+    study = sample.study(metric="log_loss", metric_title="Log loss", percent=False, higher_is_better=False, margin=0.01)
+    pairs = [p.model_copy(update={"metric": "log_loss"}) for p in made.pairs]
+    shown = Reader(page(made.model_copy(update={"study": study, "pairs": pairs, "curves": []}))).text
+    assert "0.010 above the lowest measured value" in shown
+    assert "Log loss, ↓ better" in shown
+    assert "0.364 (0.343 to 0.385)" in shown
+
+
+def test_endless_and_touching_intervals():
+    made = sample.document(examples=2)
+    odd = Range(mid=5000, low=0, high=float("inf"), n=20)
+    flat = Range(mid=0.5, low=0.5, high=0.5, n=1)
+    results = [
+        a.model_copy(update={"metrics": {"accuracy": flat}, "usd_per_1000": Range(mid=0, low=0, high=0, n=1)})
+        for a in made.approaches
+    ]
+    events = [b.model_copy(update={"volume_per_day": odd}) for b in made.break_evens]
+    shown = page(made.model_copy(update={"approaches": results, "break_evens": events}))
+    assert not re.search(r'(?:d|x|y|cx|cy|width|height)="[^"]*(?:nan|inf)', shown)
+
+
+def test_many_labels_show_one_matrix_open_and_the_rest_folded_away():
+    labels = [f"label {i}" for i in range(8)]
+    view = {"labels": labels, "counts": [[5 if i == j else 1 for j in range(8)] for i in range(8)]}
+    made = sample.document(examples=2)
+    shown = page(made.model_copy(update={"views": {"confusion": dict.fromkeys(sample.NAMES, view)}}))
+    assert shown.count("<summary>Confusion matrix of") == len(sample.NAMES) - 1

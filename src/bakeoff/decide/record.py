@@ -33,7 +33,7 @@ class Verdict(_Part):
     sentence: str
     choice: str | None
     kind: Literal["clear", "good_enough", "undecided", "none_within_limits", "nothing_ran"]
-    sure: float | None = Field(None, description="Share of sampled weights and measurements in which the choice wins, 0 to 1.")
+    sure: float | None = Field(default=None, description="Share of sampled weights and measurements in which the choice wins, 0 to 1.")
     would_change: list[str] = Field(default_factory=list, description="What would change the answer, one sentence each.")
 
 
@@ -85,18 +85,18 @@ class ApproachResult(_Part):
     cold_start_seconds: float | None = None
     peak_bytes: int | None = None
     model_bytes: int | None = None
-    remote: bool = Field(False, description="Answers are bought from a server elsewhere.")
+    remote: bool = Field(default=False, description="Answers are bought from a server elsewhere.")
     fit_peak_bytes: int | None = None
     fit_seconds: float | None = None
-    tokens_in: float | None = Field(None, description="Mean per item.")
+    tokens_in: float | None = Field(default=None, description="Mean per item.")
     tokens_out: float | None = None
     usd_per_1000: Range | None = None
     usd_per_day: Range | None = None
     replicas: int | None = None
-    paid_usd: float = Field(0.0, description="Money paid to endpoints during this run.")
+    paid_usd: float = Field(default=0.0, description="Money paid to endpoints during this run.")
     limits: dict[str, float] = Field(default_factory=dict, description="Limit -> probability that it is met, 0 to 1.")
     within_limits: bool = True
-    on_front: bool = Field(False, description="No other approach is at least as good in everything and better in something.")
+    on_front: bool = Field(default=False, description="No other approach is at least as good in everything and better in something.")
     win_share: float | None = None
     context: Context | None = None
 
@@ -120,11 +120,11 @@ class Pair(_Part):
     p_raw: float
     mcnemar: McNemar | None = None
     verdict: Literal["superior", "inferior", "non-inferior", "equivalent", "undecided"]
-    n_to_settle: int | None = Field(None, description="Further test items that would settle an undecided pair with 80% power.")
-    needs_seeds: bool = Field(False, description="No number of items would settle it: the spread between seeds is too large.")
-    a_good_enough: bool = Field(False, description="a is not worse than b by the margin or more (Holm-adjusted).")
-    b_good_enough: bool = Field(False, description="b is not worse than a by the margin or more (Holm-adjusted).")
-    a_beats_b: float | None = Field(None, description="Share of seeds (ties half) at which a is ahead.")
+    n_to_settle: int | None = Field(default=None, description="Further test items that would settle an undecided pair with 80% power.")
+    needs_seeds: bool = Field(default=False, description="No number of items would settle it: the spread between seeds is too large.")
+    a_good_enough: bool = Field(default=False, description="a is not worse than b by the margin or more (Holm-adjusted).")
+    b_good_enough: bool = Field(default=False, description="b is not worse than a by the margin or more (Holm-adjusted).")
+    a_beats_b: float | None = Field(default=None, description="Share of seeds (ties half) at which a is ahead.")
     says: str = ""
 
 
@@ -179,7 +179,7 @@ class Mistakes(_Part):
     only: dict[str, int] = Field(default_factory=dict, description="Items that only this approach got wrong.")
     only_right: dict[str, int] = Field(default_factory=dict, description="Items that only this approach got right.")
     examples: list[Mistake] = Field(default_factory=list)
-    shown_of: int = Field(0, description="How many disagreements there are; `examples` holds at most 60 of them.")
+    shown_of: int = Field(default=0, description="How many disagreements there are; `examples` holds at most 60 of them.")
 
 
 class DataSummary(_Part):

@@ -18,7 +18,7 @@ from functools import partial
 from statistics import NormalDist
 from typing import Any, TypeVar
 
-from bakeoff.contract import Answer, Finding, Interval, Item, Json
+from bakeoff.contract import Answer, Finding, Interval, Item, Json, Outcome
 from bakeoff.errors import BadData
 from bakeoff.measure.classification import is_distribution
 from bakeoff.measure.duplicates import THRESHOLD, duplicates_across, exact_groups, normalise
@@ -127,7 +127,7 @@ def near_leak(texts: Texts, threshold: float = THRESHOLD) -> Finding:
     if not pairs:
         says = f"None of the {len(test):,} test texts is at least {threshold:.0%} alike to one of another split."
         return _finding("BK002", "passed", says, leaked=0, test=len(test), threshold=threshold)
-    outcome = "problem" if len(pairs) > NEAR_SHARE_THAT_MATTERS * len(test) else "tip"
+    outcome: Outcome = "problem" if len(pairs) > NEAR_SHARE_THAT_MATTERS * len(test) else "tip"
     share = f"{len(pairs):,} of {len(test):,} test texts ({len(pairs) / len(test):.1%})"
     says = f"{share} are at least {threshold:.0%} alike to one of another split: {_list(_arrow(pairs))}."
     return _finding("BK002", outcome, says, leaked=len(pairs), test=len(test), threshold=threshold, pairs=pairs[:100])
@@ -347,7 +347,7 @@ def hashes(items: Iterable[Item]) -> dict[str, str]:
     return {"x": x.hexdigest(), "y": y.hexdigest()}
 
 
-def _finding(code: str, outcome: str, says: str, **details: Any) -> Finding:
+def _finding(code: str, outcome: Outcome, says: str, **details: Any) -> Finding:
     return Finding(code, TITLES[code], outcome, says, details)
 
 

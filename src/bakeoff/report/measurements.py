@@ -182,7 +182,7 @@ def reliability(document: Document) -> Figure | None:
 def break_even(document: Document) -> Figure | None:
     """Daily volumes at which two approaches cost the same, against the study's volume."""
     colours = colours_of(document)
-    found = [(b, v) for b in document.break_evens if (v := b.volume_per_day) is not None and v.mid > 0]
+    found = [(b, v) for b in document.break_evens if (v := b.volume_per_day) is not None and form.finite(v.mid) and v.mid > 0]
     if not found:
         return None
     rows = [
@@ -190,15 +190,12 @@ def break_even(document: Document) -> Figure | None:
             f"{b.a} = {b.b}",
             colours.get(b.a, STRANGER),
             v.mid,
-            max(v.low, 1e-9),
-            v.high,
+            max(v.low, v.mid / 1000),
+            min(v.high, v.mid * 1000),
             form.volume(v.mid),
-            form.interval(v, form.number),
+            f"{form.number(v.low)} to {form.number(v.high)}",
         )
         for b, v in found
-    ]
-    rows = [
-        dots.Gap(r.label, r.look, r.mid, r.low, r.high, r.shown, f"{form.number(r.low)} to {form.number(r.high)}") for r in rows
     ]
     says = listing(
         [f"{row.label} at {row.shown}, {row.verdict}" for row in rows]

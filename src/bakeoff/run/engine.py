@@ -21,7 +21,7 @@ from bakeoff import registry
 from bakeoff.contract import Finding, Progress, Task, Trial, quiet
 from bakeoff.errors import RunError
 from bakeoff.run import plan
-from bakeoff.run.ledger import Ledger, all_runs, to_json
+from bakeoff.run.ledger import FolderError, Ledger, all_runs, to_json
 from bakeoff.run.processes import Pool, Worker
 from bakeoff.study import Study, write_study
 
@@ -125,14 +125,14 @@ def prepare(study: Study, *, base: Path, settings: Settings, progress: Progress 
         kept[f"train seed {seed}"] = hashes([by_id[name] for name in splits.train[seed]])
         kept[f"valid seed {seed}"] = hashes([by_id[name] for name in splits.valid[seed]])
     findings: list[Finding] = list(task.check(dataset, splits))
-    ledger = Ledger.create(settings.runs, study, kept["all"]["x"] + kept["all"]["y"])
+    draft = Ledger.draft(settings.runs, study)
     try:
-        ledger.write_data(dataset, splits, kept, findings)
-        _write_environment(ledger, study)
-    except RunError:
-        shutil.rmtree(ledger.folder, ignore_errors=True)  # nothing half-written: this run never began
+        draft.write_data(dataset, splits, kept, findings)
+        _write_environment(draft, study)
+        return draft.publish(study, kept["all"]["x"] + kept["all"]["y"])
+    except BaseException:
+        draft.discard()  # nothing half-written: this run never began
         raise
-    return ledger
 
 
 def find_unfinished(study: Study, runs: Path) -> Ledger:
@@ -151,33 +151,33 @@ def find_unfinished(study: Study, runs: Path) -> Ledger:
 
 
 def execute(ledger: Ledger, settings: Settings, watch: Watch = watch_nothing) -> None:
-    """Run every trial that the ledger does not hold yet, then time each approach alone.
+    """Run every trial that the ledger does not hold yet, then time each approach alone. The caller holds the run's lock.
 
     Raises
     ------
     KeyboardInterrupt
         On Ctrl-C, after the workers have left; the run can be resumed.
-    RunError
-        If another process is working on this run.
+    FolderError
+        If the run folder cannot be written any more; the run can be resumed once it can.
     """
     study = ledger.study()
     trials = plan.plan(study)
     workers = settings.workers or max(1, (os.cpu_count() or 1) // study.threads)
     began = time.monotonic()
     budget = settings.budget_seconds
-    with ledger.locked():
-        done = {trial for trial in trials if "answer" in ledger.measures(trial)}
-        timed = [Trial(spec.name, 0) for spec in study.approaches]
-        clock = Clock(trials, workers, study.timing.single_seconds * 0.6 + study.timing.batch_seconds * 0.6 + 3, len(timed))
-        clock.took.update(dict.fromkeys(done, 0.0))
-        pool = Pool(ledger)
-        try:
-            waiting = [trial for trial in trials if trial not in done]
-            stop_at = began + SHARE_FOR_TRIALS * budget if budget else None
-            _run_trials(ledger, study, waiting, pool, clock, workers, stop_at, watch)
-            _run_timings(ledger, study, timed, pool, clock, began + budget if budget else None, watch)
-        finally:
-            pool.stop()
+    ledger.tidy()
+    done = {trial for trial in trials if "answer" in ledger.measures(trial)}
+    timed = [Trial(spec.name, 0) for spec in study.approaches]
+    clock = Clock(trials, workers, study.timing.single_seconds * 0.6 + study.timing.batch_seconds * 0.6 + 3, len(timed))
+    clock.took.update(dict.fromkeys(done, 0.0))
+    pool = Pool(ledger)
+    try:
+        waiting = [trial for trial in trials if trial not in done]
+        stop_at = began + SHARE_FOR_TRIALS * budget if budget else None
+        _run_trials(ledger, study, waiting, pool, clock, workers, stop_at, watch)
+        _run_timings(ledger, study, timed, pool, clock, began + budget if budget else None, watch)
+    finally:
+        pool.stop()
 
 
 def _run_trials(
@@ -226,6 +226,9 @@ def _run_timings(
         watch(_event("timing", trial, "alone on the machine", clock, pool))
         while pool.running:
             _listen(ledger, pool, clock, watch)
+            if stop_at is not None and time.monotonic() > stop_at:
+                pool.stop()
+                watch(_event("stopped", trial, "the time budget is spent", clock, pool))
         clock.timed += 1
 
 
@@ -235,8 +238,10 @@ def _listen(ledger: Ledger, pool: Pool, clock: Clock, watch: Watch) -> None:
         if kind == "stage":
             worker.stage, worker.fraction = str(event["stage"]), 0.0
         elif kind == "progress":
-            worker.fraction = float(event["fraction"])
+            worker.fraction = event["fraction"]
             watch(_event("progress", worker.trial, f"{worker.stage}: {event['note']}", clock, pool, worker.fraction))
+        elif kind == "folder":
+            raise FolderError(event["what"], fix=event["fix"])
         elif kind == "ended":
             _ended(ledger, worker, int(event["code"]), clock, pool, watch)
 

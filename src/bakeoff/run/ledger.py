@@ -2,7 +2,7 @@
 
 Every file appears whole or not at all (written beside, flushed to disk, renamed), so a run killed at any
 moment can be resumed, and what is there can be believed. Nothing in it is executable: JSON, YAML, Parquet,
-and models in safetensors, skops, ONNX or JSON.
+and models in safetensors, ONNX or JSON.
 
     study.yaml  environment.json  data.json  items.jsonl  splits.json
     trials/<approach>/<seed>/  measures.json  answers.parquet  model/  log.txt
@@ -21,6 +21,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,12 +34,19 @@ from bakeoff.study import Study, read_study, write_study
 RUN_NAME = re.compile(r"^\d{8}-\d{6}-.+-[0-9a-f]{8}$")
 
 
+SECONDS_BEFORE_A_DRAFT_IS_STALE = 3600.0
+
+
+class FolderError(RunError):
+    """The run folder takes no more: the disk is full or read-only. It ends the run; it is no approach's failure."""
+
+
 def disk_error(error: OSError, path: Path) -> RunError:
     """A failed write as what happened and how to fix it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"The disk is full: {path} could not be written.", fix="free some space, then continue with --resume")
+        return FolderError(f"The disk is full: {path} could not be written.", fix="free some space, then continue with --resume")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return RunError(f"{path} cannot be written: the folder is read-only.", fix="choose another folder with --runs DIR")
+        return FolderError(f"{path} cannot be written: the folder is read-only.", fix="choose another folder with --runs DIR")
     if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
         return RunError(f"{path} cannot be written: {os.strerror(error.errno)}.", fix="choose another folder with --runs DIR")
     return RunError(f"{path} cannot be written: {error.strerror or error}.", fix="check the disk, then continue with --resume")
@@ -81,7 +89,16 @@ def _sync_folder(folder: Path) -> None:
 
 def to_json(value: Any) -> str:
     """JSON text that any reader takes: no NaN or infinity (they become null), numpy scalars as numbers."""
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+    return encodable(json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")))
+
+
+def encodable(text: str) -> str:
+    """The text with a question mark for every lone surrogate, which no file can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode("utf-8")
+    return text
 
 
 def _plain(value: Any) -> Any:
@@ -111,26 +128,60 @@ class Ledger:
     @classmethod
     def create(cls, runs: Path, study: Study, data_hash: str) -> Ledger:
         """A new run folder under `runs`, named by time, study and a hash of study and data."""
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-        text = write_study(study)
-        name = f"{stamp}-{study.study}-{run_hash(study, data_hash)}"
-        folder = runs / name
+        return cls.draft(runs, study).publish(study, data_hash)
+
+    @classmethod
+    def draft(cls, runs: Path, study: Study) -> Ledger:
+        """A run folder under a hidden name: nobody sees it before `publish`, so no run is ever seen half made.
+
+        Drafts that a killed process left behind are removed here.
+
+        Raises
+        ------
+        RunError
+            If the folder cannot be written; nothing is left behind then.
+        """
+        made = next((f for f in (*reversed(runs.parents), runs) if not f.exists()), None)
         try:
             runs.mkdir(parents=True, exist_ok=True)
-            for extra in range(1000):
-                folder = runs / (name if not extra else name.replace(stamp, f"{stamp[:-6]}{int(stamp[-6:]) + extra:06d}", 1))
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir()
-                    break
+            for old in runs.glob(".new-*"):
+                if time.time() - old.stat().st_mtime > SECONDS_BEFORE_A_DRAFT_IS_STALE:
+                    shutil.rmtree(old, ignore_errors=True)
+            ledger = cls(Path(tempfile.mkdtemp(prefix=".new-", dir=runs)))
         except OSError as error:
-            raise disk_error(error, folder) from error
-        ledger = cls(folder)
+            if made:
+                shutil.rmtree(made, ignore_errors=True)
+            raise disk_error(error, runs) from error
         try:
-            write_whole(folder / "study.yaml", text)
+            write_whole(ledger.folder / "study.yaml", write_study(study))
         except RunError:
-            shutil.rmtree(folder, ignore_errors=True)  # nothing half-written
+            ledger.discard()
             raise
         return ledger
+
+    def publish(self, study: Study, data_hash: str) -> Ledger:
+        """Give a draft its name. The run exists from here on."""
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        rest = f"{study.study}-{run_hash(study, data_hash)}"
+        try:
+            self.folder.chmod(0o755)
+            for extra in range(1000):
+                folder = self.folder.parent / f"{stamp[:-6]}{int(stamp[-6:]) + extra:06d}-{rest}"
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()  # claims the name; a rename onto an empty folder replaces it
+                    self.folder.replace(folder)
+                    _sync_folder(folder.parent)
+                    return Ledger(folder)
+        except OSError as error:
+            self.discard()
+            raise disk_error(error, self.folder) from error
+        raise RunError(f"{self.folder.parent} holds a thousand runs of this second.", fix="choose another folder with --runs DIR")
+
+    def discard(self) -> None:
+        """Remove a draft, and the folder of runs too where it is empty: that run never began."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.parent.rmdir()
 
     @classmethod
     def open(cls, folder: Path) -> Ledger:
@@ -166,7 +217,6 @@ class Ledger:
             If another process holds it for longer than `wait_seconds`.
         """
         import fcntl
-        import time
 
         path = self.folder / what
         try:
@@ -243,6 +293,15 @@ class Ledger:
     def write_measures(self, trial: Trial, measures: Mapping[str, Any]) -> None:
         """Replace a trial's measures."""
         write_whole(self.trial_folder(trial) / "measures.json", to_json(measures))
+
+    def tidy(self, trial: Trial | None = None) -> None:
+        """Remove what a killed writer left half-written: the run's own files, or one trial's. Hold its lock meanwhile."""
+        home = self.folder if trial is None else self.trial_folder(trial)
+        for file in home.glob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+        for folder in home.glob(".model-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def model_folder(self, trial: Trial) -> Iterator[Path]:

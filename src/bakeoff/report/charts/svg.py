@@ -146,7 +146,8 @@ def linear(
     values: Sequence[float], start: float, end: float, *, most: int = 5, floor: float | None = None, top: float | None = None
 ) -> Scale:
     """A linear scale whose ends are round numbers around `values`, kept within [floor, top] where given."""
-    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    known = [value for value in values if math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
     if high - low < 1e-9:
         pad = max(abs(high) * 0.05, 1e-3)
         low, high = low - pad, high + pad

@@ -88,6 +88,7 @@
           pressed = button;
           button.setAttribute("aria-pressed", "true");
           clear.hidden = false;
+          say.scrollIntoView({ block: "nearest" });
           show(function (item) { return item.target === truth && item.answers[approach] === answer; }, function (n) {
             return n + " of the listed items: true " + truth + ", and " + approach + " said " + answer + " (" + count + " in all).";
           });
