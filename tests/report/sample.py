@@ -229,7 +229,9 @@ def confusion(name: str) -> dict[str, Any]:
     if name == "majority":
         return {"labels": list(LABELS), "counts": [[pos, 0], [neg, 0]]}
     a, b = round(pos * right), round(neg * right)
-    return {"labels": list(LABELS), "counts": [[a, pos - a], [neg - b, b]]}
+    silent = [4, 3] if name == "llm-zero-shot" else [1, 2] if name == "llm-few-shot" else [0, 0]
+    counts = [[a, pos - a - silent[0]], [neg - b - silent[1], b]]
+    return {"labels": list(LABELS), "counts": counts, "other": [0, 0], "unanswered": silent}
 
 
 def study(**changes: Any) -> r.StudySummary:

@@ -149,6 +149,14 @@ def test_a_confusion_cell_is_reached_by_keyboard_and_lists_its_items(opened):
     assert tab.locator(".item[hidden]").count() == 0
 
 
+def test_items_without_an_answer_are_listed_by_their_own_cell(opened):
+    tab = opened()
+    buttons = tab.get_by_role("region", name="Confusion matrix of llm-few-shot").get_by_role("button")
+    assert buttons.count() == 6
+    tab.get_by_role("button", name="2: true negative, said nothing").click()
+    assert tab.locator(".item:visible").evaluate_all("items => items.map(i => i.id)") == ["item-3"]
+
+
 def test_sorting_says_so_and_keeps_missing_figures_last(opened):
     tab = opened()
     table = tab.locator("table.main")

@@ -91,7 +91,7 @@ def test_an_approach_keeps_its_colour_and_shape_in_every_chart(document):
     assert evidence.colours_of(smaller) == looks
     own = f"c{looks['finetuned-encoder'].colour} "
     for draw in FIGURES:
-        if draw is not evidence.differences:
+        if draw not in (evidence.differences, measurements.break_even):  # these two draw the others
             assert f'class="{own}' in draw(document).wide, draw.__name__
 
 

@@ -103,6 +103,7 @@ def test_a_percentile_without_enough_samples_is_no_number():
 
 
 def test_volume_number_and_settings():
+    assert form.rounded(2_458_277) == "2,460,000"
     assert form.volume(41_234) == "41,200 a day"
     assert form.volume(12.34) == "12.3 a day"
     assert [form.number(v) for v in (0, 0.0412345, 27.31, 1240.2)] == ["0", "0.0412", "27.3", "1,240"]

@@ -137,5 +137,19 @@ def test_minimal_and_tied_documents():
     least = memo(sample.minimal())
     assert "Decide nothing yet" in least and "No approach has a measured score." in least
     tied = memo(sample.twins())
-    assert "Do not settle this on quality" in tied
+    assert "Settle nothing on quality yet" in tied
     assert "| twin-a | 82.2 of 100 | $1.15 | 0.82 ms | twin-b |" in tied
+
+
+def test_an_undecided_choice_is_for_now():
+    made = sample.document()
+    verdict = made.verdict.model_copy(update={"kind": "undecided"})
+    assert "Use finetuned-encoder for now" in memo(made.model_copy(update={"verdict": verdict}))
+
+
+@pytest.mark.parametrize("kind", ["clear", "good_enough", "undecided", "none_within_limits", "nothing_ran"])
+def test_without_a_choice_no_approach_is_advised(kind):
+    made = sample.document()
+    verdict = made.verdict.model_copy(update={"kind": kind, "choice": None})
+    first = memo(made.model_copy(update={"verdict": verdict})).split("\n---\n")[0]
+    assert "Use  " not in first and "Use :" not in first and "{choice}" not in first

@@ -265,13 +265,15 @@ def test_many_labels_are_folded_and_rows_still_add_up():
     assert [sum(s.n for s in row) for row in matrix.squares] == list(matrix.totals)
 
 
-def test_answers_outside_the_labels_have_a_column():
-    from bakeoff.report.mistakes import confusions
+def test_other_answers_and_no_answers_have_columns_of_their_own():
+    from bakeoff.report.mistakes import OUTSIDE, UNANSWERED, confusions
 
-    view = {"labels": ["a", "b"], "columns": ["a", "b", "no idea"], "counts": [[5, 1, 2], [0, 7, 1]]}
+    view = {"labels": ["a", "b"], "counts": [[5, 1], [0, 7]], "other": [2, 1], "unanswered": [0, 3]}
     made = sample.document(examples=2).model_copy(update={"views": {"confusion": {"majority": view}}})
     matrix = confusions(made)[0]
-    assert list(matrix.columns) == ["a", "b", "no idea"] and list(matrix.totals) == [8, 8] and matrix.right == 12
+    assert list(matrix.columns) == ["a", "b", "(other answer)", "(no answer)"]
+    assert list(matrix.totals) == [8, 11] and (matrix.right, matrix.n) == (12, 19)
+    assert [(s.n, s.column) for s in matrix.squares[1]] == [(0, 0), (7, 1), (1, OUTSIDE), (3, UNANSWERED)]
 
 
 def test_figures_that_are_not_finite_are_shown_as_missing():
@@ -327,3 +329,11 @@ def test_many_labels_show_one_matrix_open_and_the_rest_folded_away():
     made = sample.document(examples=2)
     shown = page(made.model_copy(update={"views": {"confusion": dict.fromkeys(sample.NAMES, view)}}))
     assert shown.count("<summary>Confusion matrix of") == len(sample.NAMES) - 1
+
+
+def test_break_evens_of_the_choice_are_drawn_and_all_stand_in_the_table():
+    shown = page(sample.document())
+    cost = re.search(r'<section id="cost".*?</section>', shown, re.S)[0]
+    chart = re.search(r"<svg.*?</svg>", cost, re.S)[0]
+    assert "against llm-few-shot" in chart and "llm-zero-shot" not in chart
+    assert "tfidf-linear and llm-zero-shot" in cost and "3,150" in cost

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.contract import Finding, Progress, Trial, quiet
 from bakeoff.decide import curves, mistakes
@@ -99,25 +101,35 @@ def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
 
 
 def _pair(evidence: Evidence, a: str, b: str, found: Comparison) -> Pair:
+    both = _answered(evidence, a) & _answered(evidence, b)
+    # The statistics count groups where items come in groups; people label items.
+    per_group = 1.0 if evidence.clusters is None else len(evidence.items) / max(1, len(set(evidence.clusters)))
+    further = None if found.n_to_settle is None else math.ceil(found.n_to_settle * per_group)
     return Pair(
         a=a,
         b=b,
         metric=evidence.metric.name,
-        difference=as_range(found.difference),
+        difference=as_range(found.difference, int(both.sum())),
         p=found.p,
         p_raw=found.p_raw,
         mcnemar=_mcnemar(evidence, a, b),
         verdict=found.verdict,
-        n_to_settle=found.n_to_settle,
+        n_to_settle=further,
         needs_seeds=found.needs_seeds,
         a_good_enough=found.a_good_enough,
         b_good_enough=found.b_good_enough,
         a_beats_b=found.a_beats_b,
-        says=_says(evidence, a, b, found),
+        says=_says(evidence, a, b, found, further),
     )
 
 
-def _says(evidence: Evidence, a: str, b: str, found: Comparison) -> str:
+def _answered(evidence: Evidence, name: str) -> NDArray[np.bool_]:
+    """Which items an approach answered at some seed, shape (n_items,)."""
+    rows = [[answer.answered for answer in evidence.answers[Trial(name, seed)]] for seed in evidence.seeds(name)]
+    return np.asarray(np.array(rows, dtype=bool).any(axis=0))
+
+
+def _says(evidence: Evidence, a: str, b: str, found: Comparison, further: int | None) -> str:
     """The comparison in one sentence."""
     percent = evidence.metric.percent
     scale, unit = (100, " points") if percent else (1, "")
@@ -135,8 +147,7 @@ def _says(evidence: Evidence, a: str, b: str, found: Comparison) -> str:
         return f"{a} is not worse than {b} by {margin} or more ({ends})."
     if found.needs_seeds:
         return f"{a} and {b}: not settled ({ends}); the spread between trainings is too large, so more seeds are needed."
-    unit = "test items" if evidence.clusters is None else "groups of test items"
-    more = f"; about {found.n_to_settle:,} more {unit} would settle it" if found.n_to_settle else ""
+    more = f"; about {further:,} more test items would settle it" if further else ""
     return f"{a} and {b}: not settled ({ends}){more}."
 
 
@@ -175,6 +186,8 @@ def _study(evidence: Evidence) -> StudySummary:
 def _data(evidence: Evidence) -> DataSummary:
     about, splits = evidence.about, evidence.ledger.splits()
     first = min(splits.train)
+    groups = None if evidence.clusters is None else len(set(evidence.clusters))
+    grouped = f"The {len(splits.test):,} test items come in {groups} groups; intervals and tests count a group as one draw."
     return DataSummary(
         name=about["name"],
         licence=about["licence"],
@@ -182,7 +195,8 @@ def _data(evidence: Evidence) -> DataSummary:
         train=len(splits.train[first]),
         valid=len(splits.valid[first]),
         test=len(splits.test),
-        notes=list(about["notes"]),
+        test_groups=groups,
+        notes=[*about["notes"], *([grouped] if groups else [])],
         facts=dict(about["facts"]),
         hashes={f"{split} {axis}": value for split, both in about["hashes"].items() for axis, value in both.items()},
     )

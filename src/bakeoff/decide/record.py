@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class Range(_Part):
-    """A figure with its 95% interval in its own unit and the n behind it (items, or clusters of items)."""
+    """A figure with its 95% interval in its own unit, and the number of items (or measured times) behind it."""
 
     mid: float
     low: float
@@ -33,7 +33,9 @@ class Verdict(_Part):
     sentence: str
     choice: str | None
     kind: Literal["clear", "good_enough", "undecided", "none_within_limits", "nothing_ran"]
-    sure: float | None = Field(default=None, description="Share of sampled weights and measurements in which the choice wins, 0 to 1.")
+    sure: float | None = Field(
+        default=None, description="Share of sampled weights and measurements in which the choice wins, 0 to 1."
+    )
     would_change: list[str] = Field(default_factory=list, description="What would change the answer, one sentence each.")
 
 
@@ -96,7 +98,9 @@ class ApproachResult(_Part):
     paid_usd: float = Field(default=0.0, description="Money paid to endpoints during this run.")
     limits: dict[str, float] = Field(default_factory=dict, description="Limit -> probability that it is met, 0 to 1.")
     within_limits: bool = True
-    on_front: bool = Field(default=False, description="No other approach is at least as good in everything and better in something.")
+    on_front: bool = Field(
+        default=False, description="No other approach is at least as good in everything and better in something."
+    )
     win_share: float | None = None
     context: Context | None = None
 
@@ -120,8 +124,12 @@ class Pair(_Part):
     p_raw: float
     mcnemar: McNemar | None = None
     verdict: Literal["superior", "inferior", "non-inferior", "equivalent", "undecided"]
-    n_to_settle: int | None = Field(default=None, description="Further test items that would settle an undecided pair with 80% power.")
-    needs_seeds: bool = Field(default=False, description="No number of items would settle it: the spread between seeds is too large.")
+    n_to_settle: int | None = Field(
+        default=None, description="Further test items that would settle an undecided pair with 80% power."
+    )
+    needs_seeds: bool = Field(
+        default=False, description="No number of items would settle it: the spread between seeds is too large."
+    )
     a_good_enough: bool = Field(default=False, description="a is not worse than b by the margin or more (Holm-adjusted).")
     b_good_enough: bool = Field(default=False, description="b is not worse than a by the margin or more (Holm-adjusted).")
     a_beats_b: float | None = Field(default=None, description="Share of seeds (ties half) at which a is ahead.")
@@ -191,6 +199,9 @@ class DataSummary(_Part):
     train: int
     valid: int
     test: int
+    test_groups: int | None = Field(
+        default=None, description="Groups that the test items come in; null where each stands for itself."
+    )
     notes: list[str] = Field(default_factory=list)
     facts: dict[str, Any] = Field(default_factory=dict)
     hashes: dict[str, str] = Field(default_factory=dict)

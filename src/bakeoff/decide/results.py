@@ -21,9 +21,9 @@ from bakeoff.run import plan
 RESAMPLES = 1000
 
 
-def as_range(interval: Interval) -> Range:
-    """An Interval as the verdict document keeps it."""
-    return Range(mid=interval.mid, low=interval.low, high=interval.high, n=interval.n)
+def as_range(interval: Interval, n: int | None = None) -> Range:
+    """An Interval as the verdict document keeps it: there `n` counts items, also where the interval is over groups of them."""
+    return Range(mid=interval.mid, low=interval.low, high=interval.high, n=interval.n if n is None else n)
 
 
 def result_of(evidence: Evidence, name: str) -> ApproachResult:
@@ -94,9 +94,9 @@ def metric_range(
             if np.isnan(scores).all(axis=1).any():
                 return None
             bounds = (metric.low, metric.high)
-            return as_range(mean_interval(scores, evidence.clusters, bounds=bounds)), [
-                float(v) for v in np.nanmean(scores, axis=1)
-            ]
+            scored = int((~np.isnan(scores)).any(axis=0).sum())
+            interval = mean_interval(scores, evidence.clusters, bounds=bounds)
+            return as_range(interval, scored), [float(v) for v in np.nanmean(scores, axis=1)]
         statistic = evidence.whole(name, metric, seeds, fraction)
         each = [float(v) for v in statistic(np.arange(len(evidence.items)))]
         if not np.isfinite(each).all():
@@ -104,7 +104,10 @@ def metric_range(
         interval = whole_interval(
             statistic, len(evidence.items), evidence.clusters, seed=0, resamples=RESAMPLES, bounds=(metric.low, metric.high)
         )
-        return as_range(interval), each
+        answered = [
+            any(evidence.answers[Trial(name, seed, fraction)][i].answered for seed in seeds) for i in range(len(evidence.items))
+        ]
+        return as_range(interval, sum(answered)), each
     except BakeoffError:
         return None  # too few answers for an interval: the figure is left out, never shown bare
 

@@ -150,14 +150,18 @@ def usd_range(value: Range | None) -> str:
     return interval(value, lambda v: usd(v, digits))
 
 
+def rounded(value: float | None) -> str:
+    """Three significant digits, also of large figures: ``41,234`` is ``41,200``."""
+    if value is None or not math.isfinite(value) or abs(value) < 1000:
+        return number(value)
+    keep = 10 ** (math.floor(math.log10(abs(value))) - 2)
+    return _signed(f"{round(value / keep) * keep:,.0f}")
+
+
 def volume(value: float | None) -> str:
     """Items a day at three significant digits: ``12,400 a day``."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if value >= 1000:
-        keep = 10 ** (math.floor(math.log10(value)) - 2)
-        return f"{round(value / keep) * keep:,.0f} a day"
-    return f"{number(value)} a day"
+    shown = rounded(value)
+    return shown if shown == MISSING else f"{shown} a day"
 
 
 def interval(value: Range | None, form: Callable[[float | None], str]) -> str:

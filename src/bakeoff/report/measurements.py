@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bakeoff.decide.record import Document, Range
+from bakeoff.decide.record import BreakEven, Document, Range
 from bakeoff.report import format as form
 from bakeoff.report.charts import bars, dots, lines, strips, svg
 from bakeoff.report.figure import STRANGER, Figure, both, bounds, colours_of, listing, ticks
 from bakeoff.report.tables import Cell, Table, name_cell, plain
 from bakeoff.report.ties import ordered
+
+MOST_ROWS = 20
 
 
 def learning(document: Document) -> Figure | None:
@@ -179,21 +181,31 @@ def reliability(document: Document) -> Figure | None:
     )
 
 
+def own_break_evens(document: Document) -> list[BreakEven]:
+    """The break-evens that concern the choice; all of them where nothing was chosen or none does."""
+    choice = document.verdict.choice
+    return [b for b in document.break_evens if choice in (b.a, b.b)] or list(document.break_evens)
+
+
 def break_even(document: Document) -> Figure | None:
-    """Daily volumes at which two approaches cost the same, against the study's volume."""
-    colours = colours_of(document)
-    found = [(b, v) for b in document.break_evens if (v := b.volume_per_day) is not None and form.finite(v.mid) and v.mid > 0]
+    """Daily volumes at which it changes which of two approaches is cheaper, against the study's volume.
+
+    The chart has those of the choice; the table beside it has all.
+    """
+    colours, choice = colours_of(document), document.verdict.choice
+    own = own_break_evens(document)
+    found = [(b, v) for b in own if (v := b.volume_per_day) is not None and form.finite(v.mid) and v.mid > 0][:MOST_ROWS]
     if not found:
         return None
     rows = [
         dots.Gap(
-            f"{b.a} = {b.b}",
-            colours.get(b.a, STRANGER),
+            f"against {b.b if b.a == choice else b.a}" if choice in (b.a, b.b) else f"{b.a} and {b.b}",
+            colours.get(b.b if b.a == choice else b.a, STRANGER),
             v.mid,
             max(v.low, v.mid / 1000),
             min(v.high, v.mid * 1000),
             form.volume(v.mid),
-            f"{form.number(v.low)} to {form.number(v.high)}",
+            f"{form.rounded(v.low)} to {form.rounded(v.high)}",
         )
         for b, v in found
     ]
@@ -208,7 +220,7 @@ def break_even(document: Document) -> Figure | None:
             (
                 plain(f"{b.a} and {b.b}"),
                 Cell(
-                    form.interval(b.volume_per_day, form.number) if b.volume_per_day else "none",
+                    form.interval(b.volume_per_day, form.rounded) if b.volume_per_day else "none",
                     b.volume_per_day.mid if b.volume_per_day else None,
                     "num",
                 ),
@@ -217,9 +229,11 @@ def break_even(document: Document) -> Figure | None:
             for b in document.break_evens
         ],
     )
+    who = f"{choice} or the other approach" if any(choice in (b.a, b.b) for b, _ in found) else "one approach or the other"
+    caption = f"Each dot is the daily volume at which it changes whether {who} is cheaper; lines are 95% intervals."
     return both(
         "breakeven",
-        "Each dot is the daily volume at which two approaches cost the same; lines are 95% intervals. The upright line is this study's volume.",
+        caption,
         table,
         lambda i, w: dots.gaps(
             i,

@@ -51,8 +51,8 @@ _PLAIN = (
 
 ADVICE = {
     "clear": "Use {choice}.",
-    "good_enough": "Use {choice}: it is good enough by the margin that was set beforehand ({margin}).",
-    "undecided": "Do not settle this on quality: the test could not tell the best ones apart.",
+    "good_enough": "Use {choice}: it is good enough by what was asked for beforehand.",
+    "undecided": "Settle nothing on quality yet: the test could not tell the best ones apart.",
     "none_within_limits": "Use none of them as they are: none keeps within the limits that were set.",
     "nothing_ran": "Decide nothing yet: nothing was measured.",
 }
@@ -255,7 +255,8 @@ def _cost(document: Document) -> list[str]:
     if chosen is None or chosen.usd_per_day is None:
         return [f"No cost a day is known for a choice, for {asked}."]
     usd = chosen.usd_per_day
-    said = [f"{form.usd(usd.mid)} a day for {asked} (likely between {form.usd(usd.low)} and {form.usd(usd.high)})."]
+    low, high = form.usd(usd.low), form.usd(usd.high)
+    said = [f"{form.usd(usd.mid)} a day for {asked}" + (f" (likely between {low} and {high})." if low != high else ".")]
     if chosen.replicas:
         said.append(f"That is {chosen.replicas:,} machine{'s' if chosen.replicas > 1 else ''} at the busiest time.")
     return said
@@ -267,11 +268,13 @@ def _context(document: Document) -> dict[str, Any]:
     advice = ADVICE[verdict.kind]
     if "{choice}" in advice and not verdict.choice:
         advice = ADVICE["undecided"]
+    if verdict.kind == "undecided" and verdict.choice:
+        advice = "Use {choice} for now, and know that the test is too small to settle it."
     return {
         "d": document,
         "lead": lead,
         "rest": rest,
-        "advice": advice.replace("{choice}", verdict.choice or "").replace("{margin}", form.margin(document.study)),
+        "advice": advice.replace("{choice}", verdict.choice or ""),
         "sure": _sure(document),
         "cost": _cost(document),
         "business": _business_table(document),

@@ -13,11 +13,15 @@ from bakeoff.report.ties import ordered
 MOST_LABELS = 12
 NO_ANSWER = ("(error)", "(abstained)")
 OTHER = "(all other labels)"
+FOLDED, OUTSIDE, UNANSWERED = -1, -2, -3
 LONGEST_ITEM, LONGEST_ANSWER = 600, 160
 
 
 class Square(NamedTuple):
-    """One cell of a confusion matrix. `row` and `column` are places in the document's own lists, or -1 where folded."""
+    """One cell of a confusion matrix. `row` and `column` are places among the document's labels, or FOLDED.
+
+    A column may also be OUTSIDE (answers that are none of the labels) or UNANSWERED (abstentions and errors).
+    """
 
     n: int
     share: float
@@ -54,55 +58,55 @@ def _matrix(approach: str, view: Any) -> Matrix | None:
     if not isinstance(view, Mapping):
         return None
     labels, counts = view.get("labels"), view.get("counts")
-    if not isinstance(labels, list) or not isinstance(counts, list) or not labels or len(counts) != len(labels):
+    if not isinstance(labels, list) or not labels or not isinstance(counts, list) or len(counts) != len(labels):
         return None
-    across = len(counts[0]) if isinstance(counts[0], list) else 0
-    whole = all(isinstance(row, list) and len(row) == across and all(isinstance(c, int) for c in row) for row in counts)
-    if not whole or across < len(labels):
+    if not all(_whole_numbers(row, len(labels)) for row in counts):
         return None
-    said = view.get("columns")
-    columns = (
-        list(said) if isinstance(said, list) and len(said) == across else [*labels, *["(other answer)"] * (across - len(labels))]
-    )
-    keep, keep_columns = _kept(counts, len(labels), across)
-    folded = len(labels) - len(keep)
-    row_groups = [[i] for i in keep] + ([[i for i in range(len(labels)) if i not in keep]] if folded else [])
-    column_groups = [[i] for i in keep_columns] + (
-        [[i for i in range(across) if i not in keep_columns]] if len(keep_columns) < across else []
-    )
-    squares, totals = [], []
-    for rows in row_groups:
-        total = sum(counts[i][j] for i in rows for j in range(across))
+    beside = [
+        (column, title, view[key])
+        for column, title, key in ((OUTSIDE, "(other answer)", "other"), (UNANSWERED, "(no answer)", "unanswered"))
+        if _whole_numbers(view.get(key), len(labels)) and any(view[key])
+    ]
+    totals = [sum(row) + sum(given[i] for _, _, given in beside) for i, row in enumerate(counts)]
+    groups = _groups(counts)
+    squares = []
+    for rows in groups:
+        total = sum(totals[i] for i in rows) or 1
+        own = rows[0] if len(rows) == 1 else FOLDED
         line = []
-        for some in column_groups:
+        for some in groups:
             n = sum(counts[i][j] for i in rows for j in some)
-            single = len(rows) == 1 and len(some) == 1
-            line.append(
-                Square(
-                    n, n / total if total else 0.0, single and rows == some, rows[0] if single else -1, some[0] if single else -1
-                )
-            )
+            single = len(some) == 1 and own != FOLDED
+            line.append(Square(n, n / total, single and rows == some, own if single else FOLDED, some[0] if single else FOLDED))
+        for column, _, given in beside:
+            n = sum(given[i] for i in rows)
+            line.append(Square(n, n / total, False, own, column))
         squares.append(line)
-        totals.append(total)
+    names = [str(labels[group[0]]) if len(group) == 1 else OTHER for group in groups]
     return Matrix(
         approach,
-        [str(labels[g[0]]) if len(g) == 1 else OTHER for g in row_groups],
-        [str(columns[g[0]]) if len(g) == 1 else OTHER for g in column_groups],
+        names,
+        [*names, *(title for _, title, _ in beside)],
         squares,
-        totals,
-        folded,
+        [sum(totals[i] for i in rows) for rows in groups],
+        len(labels) - len(groups) + 1 if len(groups) < len(labels) else 0,
         sum(counts[i][i] for i in range(len(labels))),
         sum(totals),
     )
 
 
-def _kept(counts: list[list[int]], labels: int, across: int) -> tuple[list[int], list[int]]:
-    """The rows and columns shown by themselves: those with most mistakes, in their own order."""
-    if labels <= MOST_LABELS:
-        return list(range(labels)), list(range(min(across, labels + MOST_LABELS)))
-    wrong = [sum(counts[i]) + sum(row[i] for row in counts) - 2 * counts[i][i] for i in range(labels)]
-    keep = sorted(sorted(range(labels), key=lambda i: (-wrong[i], i))[: MOST_LABELS - 1])
-    return keep, keep
+def _whole_numbers(given: Any, length: int) -> bool:
+    return isinstance(given, list) and len(given) == length and all(isinstance(n, int) and n >= 0 for n in given)
+
+
+def _groups(counts: list[list[int]]) -> list[list[int]]:
+    """Labels shown by themselves, in their own order, and the ones with fewest mistakes together at the end."""
+    labels = range(len(counts))
+    if len(counts) <= MOST_LABELS:
+        return [[i] for i in labels]
+    wrong = [sum(counts[i]) + sum(row[i] for row in counts) - 2 * counts[i][i] for i in labels]
+    keep = sorted(sorted(labels, key=lambda i: (-wrong[i], i))[: MOST_LABELS - 1])
+    return [*([i] for i in keep), [i for i in labels if i not in keep]]
 
 
 def only_table(document: Document) -> Table | None:

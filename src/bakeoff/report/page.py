@@ -248,6 +248,7 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
             "differences": evidence.differences(document),
         },
         "order_note": ties.order_note(document),
+        "break_evens": measurements.own_break_evens(document),
         "comparison": tables.comparison(document),
         "everything": tables.everything(document),
         "differs": tables.differs(document),

@@ -119,9 +119,9 @@ def _quality(result: ApproachResult, document: Document) -> Cell:
 
 
 def limits_cell(result: ApproachResult) -> Cell:
-    """Whether the limits are met, and how sure that is of the least likely one."""
+    """Whether the limits are met, and how sure that is of the least likely one; unknown where none could be judged."""
     if not result.limits:
-        return Cell(form.MISSING)
+        return Cell("unknown" if result.status == "done" else form.MISSING)
     return Cell("within" if result.within_limits else "outside", note=f"{form.share(min(result.limits.values()))} sure")
 
 

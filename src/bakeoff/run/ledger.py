@@ -141,7 +141,7 @@ class Ledger:
         RunError
             If the folder cannot be written; nothing is left behind then.
         """
-        made = next((f for f in (*reversed(runs.parents), runs) if not f.exists()), None)
+        there = runs.exists()
         try:
             runs.mkdir(parents=True, exist_ok=True)
             for old in runs.glob(".new-*"):
@@ -149,8 +149,9 @@ class Ledger:
                     shutil.rmtree(old, ignore_errors=True)
             ledger = cls(Path(tempfile.mkdtemp(prefix=".new-", dir=runs)))
         except OSError as error:
-            if made:
-                shutil.rmtree(made, ignore_errors=True)
+            if not there:
+                with contextlib.suppress(OSError):
+                    runs.rmdir()
             raise disk_error(error, runs) from error
         try:
             write_whole(ledger.folder / "study.yaml", write_study(study))
@@ -167,21 +168,22 @@ class Ledger:
             self.folder.chmod(0o755)
             for extra in range(1000):
                 folder = self.folder.parent / f"{stamp[:-6]}{int(stamp[-6:]) + extra:06d}-{rest}"
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir()  # claims the name; a rename onto an empty folder replaces it
+                try:
                     self.folder.replace(folder)
-                    _sync_folder(folder.parent)
-                    return Ledger(folder)
+                except OSError as error:
+                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                        continue  # a run of the same second has that name
+                    raise
+                _sync_folder(folder.parent)
+                return Ledger(folder)
         except OSError as error:
             self.discard()
             raise disk_error(error, self.folder) from error
         raise RunError(f"{self.folder.parent} holds a thousand runs of this second.", fix="choose another folder with --runs DIR")
 
     def discard(self) -> None:
-        """Remove a draft, and the folder of runs too where it is empty: that run never began."""
+        """Remove a draft: that run never began."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.folder.parent.rmdir()
 
     @classmethod
     def open(cls, folder: Path) -> Ledger:

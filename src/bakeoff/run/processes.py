@@ -10,19 +10,23 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bakeoff.contract import Trial
 from bakeoff.models.threads import environment
-from bakeoff.run.ledger import Ledger
+from bakeoff.run.ledger import Ledger, disk_error
 
 SECONDS_TO_LEAVE = 30.0
 LONGEST_LINE = 1_000_000
+LARGEST_LOG = 4_000_000
+LOG_KEPT = 200_000
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Worker:
     events: int
     alive: int
     started: float
+    log: Path
     stage: str = "start"
     fraction: float = 0.0
     waiting: bytearray = field(default_factory=bytearray)
@@ -54,9 +59,19 @@ class Pool:
         self.running: list[Worker] = []
 
     def start(self, trial: Trial, job: str, threads: int) -> Worker:
-        """Start a worker; its output goes to the trial's ``log.txt``."""
+        """Start a worker; its output goes to the trial's ``log.txt``.
+
+        Raises
+        ------
+        RunError
+            If the trial's folder cannot be written.
+        """
         home = self._ledger.trial_folder(trial)
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            log = (home / "log.txt").open("ab")
+        except OSError as error:
+            raise disk_error(error, home) from error
         events_read, events_write = os.pipe()
         alive_read, alive_write = os.pipe()
         now = time.monotonic()
@@ -64,7 +79,7 @@ class Pool:
             "run": str(self._ledger.folder), "approach": trial.approach, "seed": trial.seed, "fraction": trial.fraction, "job": job,
             "events": events_write, "alive": alive_read, "spawned": now,
         }  # fmt: skip
-        with (home / "log.txt").open("ab") as log:
+        with log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bakeoff.run.worker", json.dumps(order)],
                 stdin=subprocess.DEVNULL,
@@ -83,7 +98,7 @@ class Pool:
         os.close(events_write)
         os.close(alive_read)
         os.set_blocking(events_read, False)
-        worker = Worker(trial, job, process, events_read, alive_write, now)
+        worker = Worker(trial, job, process, events_read, alive_write, now, home / "log.txt")
         self._selector.register(events_read, selectors.EVENT_READ, worker)
         self.running.append(worker)
         return worker
@@ -93,6 +108,13 @@ class Pool:
         for key, _ in self._selector.select(seconds):
             worker: Worker = key.data
             yield from ((worker, event) for event in self._read(worker))
+        for worker in list(self.running):
+            _shorten(worker.log)
+            # A process that it started may hold its end of the pipe open for ever: its own end counts, not the pipe's.
+            if worker in self.running and worker.process.poll() is not None:
+                yield from ((worker, event) for event in self._read(worker))
+                if worker in self.running:
+                    yield worker, {"event": "ended", "code": self._close(worker)}
 
     def _read(self, worker: Worker) -> Iterator[Mapping[str, Any]]:
         with contextlib.suppress(BlockingIOError):
@@ -126,6 +148,9 @@ class Pool:
         except subprocess.TimeoutExpired:
             worker.process.kill()
             return worker.process.wait()
+        finally:
+            with contextlib.suppress(OSError):  # whatever it started goes with it: a worker leads a group of its own
+                os.killpg(worker.process.pid, signal.SIGKILL)
 
     def stop(self, worker: Worker | None = None) -> None:
         """Ask one worker (or all) to leave; what does not leave in time is killed."""
@@ -144,3 +169,17 @@ class Pool:
             if one in self.running:
                 one.process.kill()
                 self._close(one)
+
+
+def _shorten(log: Path) -> None:
+    """Keep the end of a log that has grown too long. Its writer appends, so it goes on behind what is kept."""
+    with contextlib.suppress(OSError):
+        size = log.stat().st_size
+        if size <= LARGEST_LOG:
+            return
+        with log.open("rb+") as file:
+            file.seek(size - LOG_KEPT)
+            end = file.read(LOG_KEPT)
+            file.truncate(0)
+            file.seek(0)
+            file.write(b"[what stood here was cut: the log had grown too long]\n" + end)

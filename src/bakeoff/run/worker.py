@@ -4,33 +4,37 @@ Two jobs. *trial*: fit, save, answer the test items. *timing*: load the saved mo
 the machine, and measure cold start, single-stream latency, batch throughput and peak memory.
 
 The bench talks to it by one pipe each way: events go out as JSON lines; the other pipe says nothing and only
-ends. When it ends the bench is gone: a worker that is answering finishes what is in flight (a paid answer
-is never thrown away) and leaves; one that is training leaves at once.
+ends. When it ends the bench is gone: a worker that is answering (or that asks a server while it is fitted)
+finishes what is in flight, because a paid answer is never thrown away, and leaves; one that is training leaves at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from bakeoff.contract import Answer, Approach, Item, Saves, Trial
 from bakeoff.errors import BakeoffError
 from bakeoff.run import plan
-from bakeoff.run.ledger import Ledger, to_json
+from bakeoff.run.checked import checked
+from bakeoff.run.ledger import FolderError, Ledger, encodable, to_json
 from bakeoff.study import Study
 
 SECONDS_TO_LEAVE = 60.0
 """How long a worker may take to finish what is in flight once the bench is gone."""
 SECONDS_BETWEEN_NEWS = 0.2
+LONGEST_NOTE = 300
 MOST_FAILURES = 20
 """How often an approach may raise while answering before its remaining items are given up as errors."""
 
@@ -41,14 +45,15 @@ class Bench:
 
     events: TextIO
     leaving: threading.Event
-    answering: bool = False
+    patient: bool = False
+    """Whether something may be in flight that should be finished before leaving."""
 
     def tell(self, **event: Any) -> None:
         """Send one event; if nobody listens any more, leave."""
         try:
             self.events.write(to_json(event) + "\n")
             self.events.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             self.leaving.set()
 
     def watch(self, handle: int) -> None:
@@ -56,14 +61,27 @@ class Bench:
         while os.read(handle, 64):
             pass
         self.leaving.set()
-        if not self.answering:
-            os._exit(75)
-        time.sleep(SECONDS_TO_LEAVE)
-        os._exit(75)
+        if self.patient:
+            time.sleep(SECONDS_TO_LEAVE)
+        leave(75)
 
 
-class Left(Exception):
-    """The bench has gone, and what was in flight is done."""
+class Left(BaseException):
+    """The bench has gone, and what was in flight is done. No approach can take it for a failure of its own."""
+
+
+class TooMany(Exception):
+    """More answers than items: which answer belongs to which item cannot be known."""
+
+
+def leave(code: int) -> NoReturn:
+    """End this process now, with everything that it started: threads that never end, and processes of its group."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    if code == 75 and os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(code)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,26 +89,37 @@ def main(arguments: Sequence[str]) -> int:
     order = json.loads(arguments[0])
     bench = Bench(os.fdopen(order["events"], "w", encoding="utf-8"), threading.Event())
     threading.Thread(target=bench.watch, args=(order["alive"],), daemon=True).start()
+    for handle in (order["events"], order["alive"]):
+        os.set_inheritable(handle, False)
     ledger = Ledger(Path(order["run"]))
     trial = Trial(order["approach"], order["seed"], order["fraction"])
     study = ledger.study()
     try:
-        with ledger.locked(f"trials/{trial.folder}/.lock", wait_seconds=SECONDS_TO_LEAVE):
+        # A worker of a bench that was killed may still be finishing this trial: wait until it has left.
+        with ledger.locked(f"trials/{trial.folder}/.lock", wait_seconds=SECONDS_TO_LEAVE + 30):
+            ledger.tidy(trial)
             if order["job"] == "timing":
                 run_timing(ledger, study, trial, bench, spawned=order["spawned"])
             else:
                 run_trial(ledger, study, trial, bench)
     except Left:
         return 75
+    except FolderError as error:
+        bench.tell(event="folder", what=error.what, fix=error.fix)
+        return 1
     except Exception as error:  # whatever an approach raises is this trial's outcome, kept and shown; the other trials go on
-        traceback.print_exc()
+        _log_traceback()
         known = isinstance(error, BakeoffError)
         failure = {
             "what": error.what if isinstance(error, BakeoffError) else f"{type(error).__name__}: {error}"[:500],
             "fix": error.fix if isinstance(error, BakeoffError) else f"see {ledger.trial_folder(trial) / 'log.txt'}",
             "job": order["job"], "known": known,
         }  # fmt: skip
-        ledger.write_measures(trial, {**ledger.measures(trial), "failure": failure})
+        try:
+            ledger.write_measures(trial, {**ledger.measures(trial), "failure": failure})
+        except FolderError as full:
+            bench.tell(event="folder", what=full.what, fix=full.fix)
+            return 1
         bench.tell(event="failed", **failure)
         return 1
     bench.tell(event="done")
@@ -109,6 +138,8 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
     spec = study.spec(trial.approach)
     threads = spec.threads or study.threads
     measures = {k: v for k, v in ledger.measures(trial).items() if k != "failure"}
+    if "answer" in measures:
+        return  # the worker that we waited for has finished it
     splits, items = ledger.splits(), ledger.items()
     approach = plan.make(study.task, spec)
     model = ledger.trial_folder(trial) / "model"
@@ -118,9 +149,10 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
         targets = {name: item.target for name, item in items.items()}
         train = [items[name] for name in plan.share(splits.train[trial.seed], targets, trial.fraction)]
         valid = [items[name] for name in splits.valid[trial.seed]]
+        counts = {"n_train": len(train), "n_valid": len(valid)}
         bench.tell(event="stage", stage="fit")
         approach, measures["fit"] = _fit(approach, train, valid, trial, bench)
-        measures["fit"] |= {"n_train": len(train), "n_valid": len(valid), "context": context(threads)}
+        measures["fit"] |= {**counts, "context": context(threads)}
         if isinstance(approach, Saves) and trial.seed == 0 and trial.fraction == 1.0:
             with ledger.model_folder(trial) as folder:
                 approach.save(folder)
@@ -140,13 +172,19 @@ def _fit(approach: Approach, train: list[Item], valid: list[Item], trial: Trial,
     last = [0.0]
 
     def progress(fraction: float, note: str = "") -> None:
+        if bench.leaving.is_set():
+            raise Left
         now = time.monotonic()
-        if now - last[0] > SECONDS_BETWEEN_NEWS or fraction >= 1:
+        if now - last[0] > SECONDS_BETWEEN_NEWS:
             last[0] = now
-            bench.tell(event="progress", stage="fit", fraction=fraction, note=note)
+            bench.tell(event="progress", stage="fit", fraction=_share(fraction), note=str(note)[:LONGEST_NOTE])
 
     started, cpu = time.perf_counter(), time.process_time()
-    fitted = approach.fit(train, valid, seed=trial.seed, progress=progress)
+    bench.patient = _asks_a_server(approach)
+    try:
+        fitted = approach.fit(train, valid, seed=trial.seed, progress=progress)
+    finally:
+        bench.patient = False
     measured = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "peak_bytes": _peak()}
     return fitted, {**measured, "settings": plan.settings_of(fitted), "chosen": getattr(fitted, "chosen_", {})}
 
@@ -161,15 +199,16 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
     """
     answers: list[Answer] = []
     failures, last = 0, 0.0
-    bench.answering = True
+    bench.patient = True
     try:
         while len(answers) < len(asked):
-            stream = iter(approach.answer(asked[len(answers) :]))
+            stream: Any = None
             try:
+                stream = iter(approach.answer(asked[len(answers) :]))
                 for answer in stream:
-                    answers.append(checked(answer))
                     if len(answers) == len(asked):
-                        break
+                        raise TooMany(f"the approach gave more answers than the {len(asked)} items it was asked")
+                    answers.append(checked(answer))
                     now = time.monotonic()
                     if now - last > SECONDS_BETWEEN_NEWS:
                         last = now
@@ -177,15 +216,18 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
                         bench.tell(event="progress", stage="answer", fraction=len(answers) / len(asked), note=note)
                     if bench.leaving.is_set():
                         raise Left
-                else:
-                    missing = len(asked) - len(answers)
-                    answers.extend([Answer(error="the approach gave no answer for this item")] * missing)
-            except Left:
+                missing = len(asked) - len(answers)
+                answers.extend([Answer(error="the approach gave no answer for this item")] * missing)
+            except (Left, TooMany):
                 raise
+            except BakeoffError:
+                raise  # it knows what is wrong and how to fix it: nothing is gained by asking again
             except Exception as error:  # an approach's own failure is an outcome to be counted, whatever it is
-                traceback.print_exc()
+                _log_traceback()
+                if len(answers) == len(asked):
+                    break
                 failures += 1
-                answers.append(Answer(error=f"{type(error).__name__}: {error}"[:500]))
+                answers.append(Answer(error=encodable(f"{type(error).__name__}: {error}"[:500])))
                 if failures >= MOST_FAILURES:
                     rest = len(asked) - len(answers)
                     answers.extend([Answer(error=f"not tried: the approach had failed {failures} times")] * rest)
@@ -194,25 +236,8 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
                 if close:
                     close()
     finally:
-        bench.answering = False
+        bench.patient = False
     return answers
-
-
-def checked(answer: Any) -> Answer:
-    """The answer if it keeps the contract, else an answer whose error says what is wrong with it."""
-    if not isinstance(answer, Answer):
-        return Answer(error=f"the approach yielded {type(answer).__name__}, not an Answer")
-    if answer.probabilities is not None:
-        values = list(answer.probabilities.values())
-        if not values or not all(math.isfinite(p) and -1e-6 <= p <= 1 + 1e-6 for p in values) or abs(sum(values) - 1) > 1e-3:
-            return replace(answer, value=None, probabilities=None, error="the approach gave probabilities that do not sum to 1")
-    if answer.error is not None and answer.abstained:
-        return replace(answer, abstained=False)
-    try:
-        to_json([answer.value, answer.details])
-    except TypeError as error:
-        return replace(answer, value=None, details={}, error=f"the approach gave an answer that cannot be kept: {error}")
-    return answer
 
 
 def run_timing(ledger: Ledger, study: Study, trial: Trial, bench: Bench, *, spawned: float) -> None:
@@ -271,5 +296,22 @@ def _bytes_of(folder: Path) -> int:
     return folder_bytes(folder)
 
 
+def _asks_a_server(approach: Any) -> bool:
+    return bool(getattr(approach, "remote", False)) or hasattr(approach, "base_url")
+
+
+def _share(fraction: Any) -> float:
+    """What an approach says of its progress, as a number in [0, 1] whatever it says."""
+    try:
+        return min(1.0, max(0.0, float(fraction))) if math.isfinite(float(fraction)) else 0.0
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _log_traceback() -> None:
+    with contextlib.suppress(OSError, ValueError):  # the log's disk may be full
+        traceback.print_exc()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

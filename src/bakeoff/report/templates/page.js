@@ -69,11 +69,18 @@
     each("table.confusion", function (table) {
       var approach = table.querySelector("caption bdi").textContent;
       var view = data.views.confusion[approach];
+      var fits = function (said, column) {
+        var none = said === "(error)" || said === "(abstained)";
+        if (column === -3) return none;
+        if (column === -2) return said !== undefined && !none && view.labels.indexOf(said) < 0;
+        return !none && said === String(view.labels[column]);
+      };
       var buttons = [];
       if (!view) return;
       each("td[data-row]", function (cell) {
         var truth = String(view.labels[Number(cell.dataset.row)]);
-        var answer = String((view.columns || view.labels)[Number(cell.dataset.column)]);
+        var column = Number(cell.dataset.column);
+        var answer = column === -2 ? "something else" : column === -3 ? "nothing" : String(view.labels[column]);
         var count = cell.textContent;
         var button = make("button", "", count);
         button.setAttribute("aria-pressed", "false");
@@ -89,12 +96,12 @@
           button.setAttribute("aria-pressed", "true");
           clear.hidden = false;
           say.scrollIntoView({ block: "nearest" });
-          show(function (item) { return item.target === truth && item.answers[approach] === answer; }, function (n) {
+          show(function (item) { return item.target === truth && fits(item.answers[approach], column); }, function (n) {
             return n + " of the listed items: true " + truth + ", and " + approach + " said " + answer + " (" + count + " in all).";
           });
         });
       }, table);
-      var across = view.columns ? 0 : table.tHead.rows[0].cells.length - 2;
+      var across = table.querySelectorAll("tbody tr:first-child td[data-row]").length;
       table.addEventListener("keydown", function (event) {
         var here = buttons.indexOf(event.target);
         var steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across || 1, ArrowUp: -(across || 1) };

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.contract import Answer, Item, Progress
-from bakeoff.errors import BadData
+from bakeoff.errors import BadData, BadStudy
 from bakeoff.models.threads import threads
 
 
@@ -25,7 +25,9 @@ class Recipe:
     """How long and how hard to train.
 
     `learning_rate` is the peak of a linear schedule with 10% warm-up; `longest` is in tokens; `patience` in
-    epochs; `fewest_steps` stretches small training sets to at least this many steps (by more epochs).
+    epochs; `fewest_steps` stretches small training sets to at least this many steps (by more epochs). `precision` is
+    ``float32``, ``bfloat16`` (matrix products only, weights stay float32), or ``auto``: bfloat16 where the processor or
+    GPU multiplies it natively, which is two to four times as fast.
     """
 
     epochs: int
@@ -37,6 +39,7 @@ class Recipe:
     longest: int
     patience: int
     fewest_steps: int
+    precision: str = "auto"
 
 
 def classifier(encoder: Any, n_labels: int, dropout: float) -> Any:
@@ -78,6 +81,27 @@ def load_encoder(folder: Path) -> tuple[Any, Any]:
     extra = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta") else {}
     encoder = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **extra)
     return tokenizer, encoder
+
+
+def in_bfloat16(precision: str) -> bool:
+    """Whether to multiply in bfloat16.
+
+    Raises
+    ------
+    BadStudy
+        If `precision` is none of auto, float32, bfloat16.
+    """
+    import torch
+
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise BadStudy(f"precision is {precision!r}.", fix="use auto, float32 or bfloat16")
+    if precision != "auto":
+        return precision == "bfloat16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    # Without the instructions it would be emulated, and slower than float32.
+    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(native and native())
 
 
 def quiet_transformers() -> None:
@@ -184,6 +208,8 @@ def train(
             dataloader_num_workers=0,
             dataloader_pin_memory=False,
             label_names=["labels"],
+            use_cpu=not torch.cuda.is_available(),
+            bf16=in_bfloat16(recipe.precision),
         )
         trainer = transformers.Trainer(
             model=model,

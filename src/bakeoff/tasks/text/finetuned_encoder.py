@@ -46,6 +46,7 @@ class FinetunedEncoder:
     longest: int = 128
     patience: int = 1
     fewest_steps: int = 60
+    precision: str = "auto"
     train_embeddings: bool = False
 
     requires: ClassVar[Requires] = Requires(("torch", "transformers", "datasets", "accelerate", "safetensors"), extra="encoders")
@@ -68,7 +69,7 @@ class FinetunedEncoder:
         self.network_ = encoder_training.classifier(encoder, len(self.labels_), self.dropout)
         recipe = encoder_training.Recipe(
             self.epochs, self.batch_size, self.learning_rate, self.head_learning_rate, self.weight_decay,
-            self.dropout, self.longest, self.patience, self.fewest_steps,
+            self.dropout, self.longest, self.patience, self.fewest_steps, self.precision,
         )  # fmt: skip
         self.chosen_ = encoder_training.train(
             self.network_, self.tokenizer_, train, valid, self.labels_, recipe, seed=seed, progress=progress

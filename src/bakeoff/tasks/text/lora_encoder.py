@@ -46,6 +46,7 @@ class LoraEncoder:
     longest: int = 128
     patience: int = 1
     fewest_steps: int = 60
+    precision: str = "auto"
 
     requires: ClassVar[Requires] = Requires(
         ("torch", "transformers", "datasets", "accelerate", "peft", "safetensors"), extra="encoders"
@@ -70,7 +71,7 @@ class LoraEncoder:
         self.network_ = encoder_training.classifier(peft.get_peft_model(encoder, config), len(self.labels_), self.dropout)
         recipe = encoder_training.Recipe(
             self.epochs, self.batch_size, self.learning_rate, self.head_learning_rate, self.weight_decay,
-            self.dropout, self.longest, self.patience, self.fewest_steps,
+            self.dropout, self.longest, self.patience, self.fewest_steps, self.precision,
         )  # fmt: skip
         self.chosen_ = encoder_training.train(
             self.network_, self.tokenizer_, train, valid, self.labels_, recipe, seed=seed, progress=progress
