@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +124,21 @@ def _ledger(
         base=base,
         settings=settings,
         progress=lambda fraction, note: watch(Event("data", None, fraction, note, 0.0, None)),
+        refuse=_refuse,
     )
+
+
+def _refuse(study: Study, metrics: Collection[str]) -> None:
+    """Refuse limits, weights, values and prices that could not be decided with, before any minute is spent."""
+    from bakeoff.decide.limits import METRICS, parse_limits
+    from bakeoff.decide.values import central_weights, criterion_name
+    from bakeoff.estimate.prices import resolve
+
+    parse_limits(study.limits, {*METRICS, *metrics})
+    central_weights(study.weights)
+    for name in study.values:
+        criterion_name(name)
+    resolve(study.prices)
 
 
 def _narrowed(study: Study, approaches: Sequence[str] | None, seeds: int | None) -> Study:

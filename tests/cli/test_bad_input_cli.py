@@ -42,7 +42,9 @@ def two_lines(said: str, *words: str) -> None:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+def call(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
     """Runs the command line in this process, in a folder of its own: (exit code, standard output, standard error)."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -84,7 +86,11 @@ def test_bad_data(call: Callable[..., tuple[int, str, str]], case: str) -> None:
     Path("mine.csv").write_bytes(content)
     Path("mine.yaml").write_text(STUDY)
     before = listing(Path())
-    for arguments in (("run", "mine.yaml"), ("run", "mine.yaml", "--json"), ("new", "text", "mine.csv", "--target", "label", "--out", "made")):
+    for arguments in (
+        ("run", "mine.yaml"),
+        ("run", "mine.yaml", "--json"),
+        ("new", "text", "mine.csv", "--target", "label", "--out", "made"),
+    ):
         code, out, err = call(*arguments)
         if arguments[0] == "new" and code == 0:
             # `new` looks at columns; what only a whole reading shows is said by `run`.
@@ -108,6 +114,9 @@ STUDIES = {
     "path out": (STUDY.replace("mine.csv", "not-there.csv"), ("not-there.csv",)),
     "unknown metric": (STUDY + "metric: acuracy\n", ("acuracy", "'accuracy'")),
     "unknown limit": (STUDY + "limits: [acuracy >= 3%]\n", ("acuracy",)),
+    "unknown weight": (STUDY + "weights: {qualty: 3}\n", ("qualty", "'quality'")),
+    "unknown value": (STUDY + "values: {qualty: {worst: 0, best: 1}}\n", ("qualty",)),
+    "unknown price": (STUDY + "prices: {machin: small}\n", ("machin",)),
     "two of a name": (STUDY.replace("[majority]", "[majority, majority]"), ("majority", "name")),
     "python tag": (STUDY + "question: !!python/object/apply:os.system [echo owned]\n", ("line",)),
 }
@@ -154,7 +163,9 @@ def test_bad_arguments(call: Callable[..., tuple[int, str, str]], arguments: tup
     assert listing(Path()) == before
 
 
-@pytest.mark.parametrize("content", [b"x" * 1_000_000, b"\xf0\x9f\x99\x82" * 250_000, b"word " * 200_000], ids=["word", "emoji", "words"])
+@pytest.mark.parametrize(
+    "content", [b"x" * 1_000_000, b"\xf0\x9f\x99\x82" * 250_000, b"word " * 200_000], ids=["word", "emoji", "words"]
+)
 def test_a_cell_of_a_megabyte_is_a_text_like_any_other(call: Callable[..., tuple[int, str, str]], content: bytes) -> None:
     Path("mine.csv").write_bytes(csv(ROWS) + b'"' + content + b'",positive\n')
     Path("mine.yaml").write_text(STUDY)
@@ -177,7 +188,12 @@ class Disk:
         self.folder = folder
 
     def set(self, options: str) -> bool:
-        return subprocess.run(["mount", "-t", "tmpfs", "-o", f"remount,{options}", "tmpfs", str(self.folder)], capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", f"remount,{options}", "tmpfs", str(self.folder)], capture_output=True
+            ).returncode
+            == 0
+        )
 
 
 @pytest.fixture
@@ -228,7 +244,7 @@ def test_a_disk_that_is_full_from_the_start(disk: Disk) -> None:
         assert listing(disk.folder) == before
     done = run_in(disk.folder, "new", "text", "mine.csv", "--name", "other")
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    two_lines(done.stderr, "full")
+    two_lines(done.stderr, "space")
     assert listing(disk.folder) == before
 
 

@@ -74,12 +74,23 @@ class NotAnswers(Tame):
 class BadProbabilities(Tame):
     def one(self, place: int, item: Item) -> Any:
         nan = math.nan
-        return Answer(self.label_, [{"negative": 1.0, "positive": 1.0}, {}, {"negative": nan, "positive": 1.0}, [0.5, 0.5], {"negative": "x"}][place % 5])  # type: ignore[arg-type]
+        return Answer(
+            self.label_,
+            [{"negative": 1.0, "positive": 1.0}, {}, {"negative": nan, "positive": 1.0}, [0.5, 0.5], {"negative": "x"}][
+                place % 5
+            ],
+        )  # type: ignore[arg-type]
 
 
 class BadFigures(Tame):
     def one(self, place: int, item: Item) -> Any:
-        wrong: list[dict[str, Any]] = [{"seconds": math.nan}, {"seconds": -1.0}, {"tokens_in": "many"}, {"usd": math.inf}, {"tokens_out": 2**70}]
+        wrong: list[dict[str, Any]] = [
+            {"seconds": math.nan},
+            {"seconds": -1.0},
+            {"tokens_in": "many"},
+            {"usd": math.inf},
+            {"tokens_out": 2**70},
+        ]
         return Answer(self.label_, **wrong[place % 5])
 
 
@@ -93,7 +104,9 @@ class NumpyScalars(Tame):
 
     def one(self, place: int, item: Item) -> Any:
         chances = {np.str_("negative"): np.float32(0.25), np.str_("positive"): np.float32(0.75)}
-        return Answer(np.str_(self.label_), chances, seconds=np.float32(0.5), tokens_in=np.int64(3), details={"logits": np.arange(3)})  # type: ignore[arg-type]
+        return Answer(
+            np.str_(self.label_), chances, seconds=np.float32(0.5), tokens_in=np.int64(3), details={"logits": np.arange(3)}
+        )  # type: ignore[arg-type]
 
 
 class Surrogates(Tame):
@@ -221,6 +234,10 @@ def install(folder: Path) -> dict[str, str]:
     info = folder / "unruly-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: unruly\nVersion: 1.0\n")
-    points = [f"text/{name.lower()} = unruly:{name}" for name, found in globals().items() if inspect.isclass(found) and issubclass(found, Tame)]
+    points = [
+        f"text/{name.lower()} = unruly:{name}"
+        for name, found in globals().items()
+        if inspect.isclass(found) and issubclass(found, Tame)
+    ]
     (info / "entry_points.txt").write_text("[bakeoff.approaches]\n" + "\n".join(points) + "\n")
     return {"PYTHONPATH": str(folder), "UNRULY_NOTES": str(folder)}

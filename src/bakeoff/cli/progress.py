@@ -39,13 +39,20 @@ def left(seconds: float | None) -> str:
 def _lines() -> Watch:
     began = time.monotonic()
 
+    held: list[str] = []
+
     def watch(event: Event) -> None:
         if event.kind == "progress":
             return
         what = f"{name_of(event.trial)}: " if event.trial else ""
         remaining = left(event.seconds_left)
         line = f"[{time.monotonic() - began:5.0f} s] {what}{event.kind}" + (f", {event.note}" if event.note else "")
-        print(line + (f"  ({event.overall:.0%}, {remaining})" if remaining else ""), file=sys.stderr, flush=True)
+        line += f"  ({event.overall:.0%}, {remaining})" if remaining else ""
+        if event.kind == "data":  # said once the data turned out to be usable: an error is two lines, and nothing else
+            held.append(line)
+            return
+        print("\n".join([*held, line]), file=sys.stderr, flush=True)
+        held.clear()
 
     return watch
 

@@ -33,6 +33,7 @@ def evidence(document: Document) -> Figure | None:
     edge = leader - study.margin if study.higher_is_better else leader + study.margin
     low, high = bounds(document)
     off = off_scale(document)
+    top_mark = ceiling(document)
     columns = [
         dots.Panel(
             study.metric_title,
@@ -45,6 +46,7 @@ def evidence(document: Document) -> Figure | None:
             off=off,
             share=1.35,
             absent=absent,
+            mark=top_mark[0] if top_mark else None,
         )
     ]
     cost = {r.name: _cost_dot(r.usd_per_1000) for r in results if r.usd_per_1000 is not None and r.usd_per_1000.mid > 0}
@@ -80,9 +82,24 @@ def evidence(document: Document) -> Figure | None:
         f"{form.margin(study)} {side} measured value."
         + (" Approaches that share a letter could not be told apart." if len(names) > 1 else "")
         + _off_note(off, document)
+        + (f" The dashed line: {top_mark[1]}" if top_mark else "")
     )
     title = f"{study.metric_title}, cost and time of each approach"
     return both("evidence", caption, table, lambda i, w: dots.panels(i, rows, columns, width=w, title=title, says=says))
+
+
+def ceiling(document: Document) -> tuple[float, str] | None:
+    """What one person reaches on this data, and the sentence that says so; None where raters were not compared.
+
+    Only for accuracy: it is the share of items on which a person agrees with the label.
+    """
+    known = document.data.facts.get("rater_ceiling")
+    if document.study.metric != "accuracy" or not isinstance(known, dict) or not isinstance(known.get("mid"), int | float):
+        return None
+    ends = (known.get("low"), known.get("high"))
+    between = f" ({ends[0]:.1%} to {ends[1]:.1%})" if all(isinstance(e, int | float) for e in ends) else ""
+    says = f"one person alone agrees with the label on {float(known['mid']):.1%}{between} of these items."
+    return float(known["mid"]), says
 
 
 def off_scale(document: Document) -> frozenset[str]:

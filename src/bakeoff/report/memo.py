@@ -233,6 +233,8 @@ def _sure(document: Document) -> list[str]:
             said.append(
                 f"{plain(study.metric_title)} of {chosen.name}: {show(value.mid)}; expect between {show(value.low)} and {show(value.high)}."
             )
+        if top := evidence.ceiling(document):
+            said.append(f"For comparison: {top[1]}")
         tied = ties.tied_with(document).get(chosen.name, [])
         if tied:
             said.append(f"On {value.n:,} test items it could not be told apart from: {', '.join(tied)}.")

@@ -12,14 +12,14 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff import registry
 from bakeoff.contract import Finding, Progress, Task, Trial, quiet
-from bakeoff.errors import RunError
+from bakeoff.errors import BadStudy, RunError, nearest
 from bakeoff.run import plan
 from bakeoff.run.ledger import FolderError, Ledger, all_runs, to_json
 from bakeoff.run.processes import Pool, Worker
@@ -99,8 +99,21 @@ class Clock:
         return spent / max(1e-9, spent + left), left
 
 
-def prepare(study: Study, *, base: Path, settings: Settings, progress: Progress = quiet) -> Ledger:
+def refuse_nothing(study: Study, metrics: Collection[str]) -> None:
+    """Takes every question."""
+
+
+def prepare(
+    study: Study,
+    *,
+    base: Path,
+    settings: Settings,
+    progress: Progress = quiet,
+    refuse: Callable[[Study, Collection[str]], None] = refuse_nothing,
+) -> Ledger:
     """Read the data, check it, split it, and write a new run folder that is ready to run.
+
+    `refuse` is given the study and the names of the task's metrics; it raises where the question cannot be decided.
 
     Raises
     ------
@@ -116,6 +129,10 @@ def prepare(study: Study, *, base: Path, settings: Settings, progress: Progress 
             fix="free some space, or choose another disk with --runs DIR",
         )
     dataset = task.load(study.data, base=base, progress=progress)
+    metrics = task.metrics(dataset)
+    if study.metric and study.metric not in metrics:
+        raise BadStudy(f"The task {study.task!r} has no metric {study.metric!r}.", fix=nearest(study.metric, metrics))
+    refuse(study, metrics)
     splits = task.split(dataset, study.data, seeds=range(study.seeds))
     from bakeoff.measure.checks import hashes
 

@@ -59,6 +59,7 @@ def plan(study: Study) -> tuple[Trial, ...]:
     BakeoffError
         If anything in the study does not exist or is not installed.
     """
+    registry.task(study.task)
     for spec in study.approaches:
         make(study.task, spec)
     for name in study.learning_curve.approaches:

@@ -45,7 +45,7 @@ class Panel:
 
     `dots` are by row name; rows without one say `absent`. `band` is a shaded range of values, `off` the
     rows that the scale leaves out: an arrow at its end stands for them. `share` is how
-    much of the width the panel takes, against the others.
+    much of the width the panel takes, against the others. `mark` is a level drawn as a dashed line, such as a ceiling.
     """
 
     title: str
@@ -59,12 +59,14 @@ class Panel:
     floor: float | None = None
     top: float | None = None
     absent: dict[str, str] = field(default_factory=dict)
+    mark: float | None = None
 
     def values(self) -> list[float]:
         """All values that the scale must hold."""
         kept = [dot for name, dot in self.dots.items() if name not in self.off]
         found = [v for dot in kept for v in (dot.mid, dot.low, dot.high, dot.also) if v is not None]
         found += self.band or ()
+        found += [self.mark] if self.mark is not None else []
         return [value for value in found if not self.log or value > 0]
 
     def scale(self, start: float, end: float, most: int) -> svg.Scale:
@@ -115,6 +117,8 @@ def _panel(rows: Sequence[Row], panel: Panel, x: float, width: float, top: float
         low, high = scale(panel.band[0]), scale(panel.band[1])
         body.append(svg.box(low, top, high - low, bottom - top, "band"))
     body.append(svg.grid(scale, top, bottom, panel.form))
+    if panel.mark is not None:
+        body.append(svg.line(scale(panel.mark), top, scale(panel.mark), bottom, "ceiling"))
     for index, row in enumerate(rows):
         y, end = top + ROW * index + ROW / 2, x + width
         body.append(_dot(panel, row, scale, y))
@@ -153,6 +157,8 @@ def _stacked(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width
             low, high = scale(panel.band[0]), scale(panel.band[1])
             body.append(svg.box(low, top, high - low, bottom - top, "band"))
         body.append(svg.grid(scale, top, bottom, panel.form))
+        if panel.mark is not None:
+            body.append(svg.line(scale(panel.mark), top, scale(panel.mark), bottom, "ceiling"))
         for index, row in enumerate(rows):
             at, dot = top + step * index, panel.dots.get(row.name)
             shown = f"{dot.shown} {dot.tag}".rstrip() if dot else ""

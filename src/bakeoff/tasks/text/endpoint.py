@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bakeoff.contract import Answer, Item, Json, Progress, quiet
 from bakeoff.errors import BadData, BakeoffError
@@ -105,6 +105,9 @@ class Endpoint:
     read_seconds: float = 30.0
     total_seconds: float = 60.0
     longest: int = 20_000
+
+    remote: ClassVar[bool] = True
+    """Answers cost somebody else's time and money: the bench times them as they come and never asks twice to time them."""
 
     def fit(self, train: Sequence[Item], valid: Sequence[Item] = (), *, seed: int = 0, progress: Progress = quiet) -> Endpoint:
         """Take labels and examples from `train`; where `choose_on` says so, choose the format on `valid`.

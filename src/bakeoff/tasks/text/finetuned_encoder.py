@@ -37,9 +37,9 @@ class FinetunedEncoder:
     """
 
     model: str = "minilm"
-    epochs: int = 3
+    epochs: int = 4
     batch_size: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-5
     head_learning_rate: float = 1e-3
     weight_decay: float = 0.01
     dropout: float = 0.1
