@@ -155,7 +155,7 @@ def _wait(process: subprocess.Popen[str], target: str, runs: Path, port: int, re
         return process.poll() is None
     while order.index(phase(runs)) < order.index(target) and process.poll() is None:
         time.sleep(0.02)
-    moment = time.monotonic() + draw.uniform(0.0, 1.5 if target in ("data", "timing") else 0.5)
+    moment = time.monotonic() + draw.uniform(0.0, 0.8 if target == "timing" else 0.4)
     while time.monotonic() < moment and process.poll() is None:
         time.sleep(0.01)
     return process.poll() is None

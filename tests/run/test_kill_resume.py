@@ -136,7 +136,7 @@ def test_a_run_is_seen_once_its_data_is_whole(small: Path, tmp_path: Path) -> No
         program.Ledger.open(Path(run_study(small, runs=tmp_path / "other", approaches=["majority"]).run)).study(),
     )
     assert draft.folder.parent == tmp_path / "runs" and all_runs(tmp_path / "runs") == []
-    with pytest.raises(RunError, match="nothing to resume|no unfinished"):
+    with pytest.raises(RunError, match="no unfinished run"):
         run_study(small, runs=tmp_path / "runs", resume=True)
     old = time.time() - SECONDS_BEFORE_A_DRAFT_IS_STALE - 1
     os.utime(draft.folder, (old, old))

@@ -20,7 +20,7 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, float]:
         except ValueError:
             sign = ""
         if not sign:
-            raise BakeoffError(f"{option} {text!r} is not understood.", fix=f"write it like {option} quality=3")
+            raise BakeoffError(f"{option} {text!r} is not understood.", fix=f"write it like {option} name=3")
     return found
 
 
@@ -45,6 +45,13 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, float]:
 @click.option("--machine", help="A machine of the price table that the approaches would run on.")
 @click.option("--usd-per-hour", type=click.FloatRange(min=0), help="Price of the machine per hour.")
 @click.option(
+    "--price",
+    "more_prices",
+    multiple=True,
+    metavar="NAME=USD",
+    help="Another entry of the price table, like labelling_usd_per_item=0.05; may be given again.",
+)
+@click.option(
     "--horizon-days", type=click.FloatRange(min=0, min_open=True), help="Days over which training and labelling are spread."
 )
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of run folders.")
@@ -53,12 +60,12 @@ def pairs(given: tuple[str, ...], option: str) -> dict[str, float]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def decide_command(
     run: str, limits: tuple[str, ...], no_limits: bool, weights: tuple[str, ...], volume: float | None, machine: str | None,
-    usd_per_hour: float | None, horizon_days: float | None, runs: Path, save: bool, check: bool, as_json: bool,
+    usd_per_hour: float | None, more_prices: tuple[str, ...], horizon_days: float | None, runs: Path, save: bool, check: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Decide on RUN (default: the latest) again, with other limits, weights, volume or prices. Nothing runs."""
     from bakeoff.verbs import decide_again
 
-    prices: dict[str, Any] = {}
+    prices: dict[str, Any] = dict(pairs(more_prices, "--price"))
     if machine is not None:
         prices["machine"] = machine
     if usd_per_hour is not None:

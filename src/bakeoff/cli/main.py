@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 
@@ -80,7 +81,8 @@ def say(error: BakeoffError) -> None:
     for word, text in (("error", error.what), ("  fix", error.fix)):
         if text:
             shown = "".join(c if c.isprintable() else " " if c in "\r\n\t" else c.encode("unicode_escape").decode() for c in text)
-            click.echo(f"{click.style(word + ':', fg='red' if word == 'error' else 'green')} {shown}", err=True)
+            colour = False if os.environ.get("NO_COLOR") else None
+            click.echo(f"{click.style(word + ':', fg='red' if word == 'error' else 'green')} {shown}", err=True, color=colour)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ class Ledger:
                         continue  # a run of the same second has that name
                     raise
                 _sync_folder(folder.parent)
-                return Ledger(folder)
+                return Ledger(folder.resolve())
         except OSError as error:
             self.discard()
             raise disk_error(error, self.folder) from error
