@@ -29,7 +29,7 @@ from itertools import combinations
 import numpy as np
 
 from bakeoff.measure.compare import compare
-from bakeoff.measure.crossed import Crossed, crossed, interval_ends, linearised, score_interval, t_quantile, t_tail
+from bakeoff.measure.crossed import Crossed, cluster_df, crossed, interval_ends, linearised, score_interval, t_quantile, t_tail
 from bakeoff.measure.intervals import Z95, mean_interval
 from bakeoff.measure.paired_proportions import tango_interval, tango_z
 from bakeoff.measure.resample import resampled
@@ -148,7 +148,7 @@ def mean_ends(right: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray,
     if seeds == 1 and labels is None:
         share = right.mean((1, 2))
         return score_interval(share, share * (1 - share) / n, Z95, least=n, most=n)
-    table = crossed(linearised(right, labels), tails=labels is not None and seeds > 1)
+    table = crossed(linearised(right, labels), tails=labels is not None and seeds > 1, most_df=cluster_df(labels))
     low, high = score_interval(table.mid, table.variance(), t_quantile(table.df(), 0.975), least=table.n, most=n * seeds)
     for i in np.flatnonzero((right == right[:, :1]).all((1, 2)) & (seeds > 1)):
         one = mean_interval(right[i], labels)
@@ -161,7 +161,7 @@ def difference_ends(gap: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndar
     from scipy.special import ndtr
 
     n = gap.shape[2]
-    table = crossed(linearised(gap, labels))
+    table = crossed(linearised(gap, labels), most_df=cluster_df(labels))
     low, high = student(table)
     error = np.sqrt(table.variance())
     p = 2 * t_tail(table.df(careful=True), np.divide(np.abs(table.mid), error, out=np.zeros_like(error), where=error > 0))
@@ -253,7 +253,11 @@ def run_cell(kinds: set[str], cell: Cell, studies: int, rng: np.random.Generator
         for name, score in (("brier", brier), ("log_loss", log_loss)):
             if name in kinds:
                 at = (sample.ability[:, 0, 0], 1.0) if cell.seeds == 1 else (centre[0], math.hypot(1.0, sd[0]))
-                table = crossed(linearised(score(sample.margin[:, 0].astype(np.float64)), sample.labels), tails=True)
+                table = crossed(
+                    linearised(score(sample.margin[:, 0].astype(np.float64)), sample.labels),
+                    tails=True,
+                    most_df=cluster_df(sample.labels),
+                )
                 bounds = (0.0, 1.0) if name == "brier" else (0.0, math.inf)
                 ends = interval_ends(table.mid, table.variance(), t_quantile(table.df(), 0.975), bounds=bounds, least=table.n)
                 hits.setdefault(name, []).append(covers(ends, expected(score, *at)))

@@ -55,7 +55,7 @@ def main() -> None:
             f"{result.name}: accuracy {accuracy.mid:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}, n = {accuracy.n}), "
             f"fit {result.fit_seconds or 0:.1f} s, p50 {1000 * (result.latency_seconds.p50 or 0):.2f} ms, "
             + (f"{1000 / result.throughput_per_second.mid:.2f} s and " if result.throughput_per_second else "")
-            + (f"${cost.mid:.5f} per 1,000" if cost else "no price")
+            + (f"${cost.mid:.2g} per 1,000" if cost else "no price")
         )
     for pair in document.pairs:
         if {pair.a, pair.b} == {"tfidf-linear", "finetuned-encoder"}:

@@ -20,7 +20,9 @@ def commands() -> str:
     lines = ["# Commands", "", "Generated from the program by `make docs`.", ""]
 
     def add(command: click.Command, path: str, parent: click.Context | None) -> None:
-        context = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=path.rsplit(" ", 1)[-1], parent=parent, max_content_width=100, terminal_width=100
+        )
         lines.extend([f"## {path}", "", "```text", context.command.get_help(context), "```", ""])
         if isinstance(command, click.Group):
             names = VERBS if command is program else command.list_commands(context)
@@ -44,15 +46,20 @@ def schema() -> str:
 def approaches() -> str:
     """Every built-in approach with its docstring and settings."""
     from bakeoff.registry import BUILT_IN, entries
+    from bakeoff.run.plan import settings_with_defaults
 
-    lines = ["# Approaches", "", "Generated from the program by `make docs`. In a study, leave out the part before the slash.", ""]
+    lines = [
+        "# Approaches",
+        "",
+        "Generated from the program by `make docs`. In a study, leave out the part before the slash.",
+        "",
+    ]
     known = entries("bakeoff.approaches")
     for name in BUILT_IN["bakeoff.approaches"]:
         found = known[name].load()
         lines += [f"## `{name}`", "", "```text", inspect.getdoc(found) or "", "```", "", "| setting | default |", "| --- | --- |"]
-        for setting, parameter in inspect.signature(found).parameters.items():
-            default = "needed" if parameter.default is inspect.Parameter.empty else f"`{parameter.default!r}`"
-            lines.append(f"| `{setting}` | {default.replace('|', chr(92) + '|')} |")
+        for setting, default in settings_with_defaults(found).items():
+            lines.append(f"| `{setting}` | `{default.replace('|', chr(92) + '|')}` |")
         lines.append("")
     return "\n".join(lines)
 

@@ -38,6 +38,7 @@ def test_a_study_reads_and_writes_back_the_same() -> None:
         (GOOD.replace("seeds: 2", "seeds: many"), "`seeds`", 9, "seeds"),
         (GOOD.replace("seeds: 2", "seeds: 0"), "`seeds`", 9, "seeds"),
         (GOOD.replace("task: text\n", ""), "`task`", 1, "task"),
+        (GOOD.replace("approaches:", "aproaches:"), "'aproaches'", 4, "'approaches'"),
         (GOOD.replace("name: words", "name: majority"), "`approaches`", 4, "approaches"),
         (GOOD.replace("name: words", "name: ../../etc"), "name", 7, "name"),
         (GOOD + "timing: {singel_items: 3}\n", "singel_items", 12, "'single_items'"),

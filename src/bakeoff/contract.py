@@ -239,9 +239,7 @@ Outcome: TypeAlias = Literal["passed", "problem", "tip", "not_applicable", "coul
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check said. "Could not run" is an outcome of its own and is never shown as passed.
-
-    """
+    """What one check said. "Could not run" is an outcome of its own and is never shown as passed."""
 
     code: str
     title: str

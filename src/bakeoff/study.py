@@ -175,7 +175,8 @@ def write_study(study: Study) -> str:
 
 
 def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> BadStudy:
-    first = error.errors()[0]
+    # A misspelt key is also a missing one; the misspelling is what the person can see.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path = [part for part in first["loc"] if not str(part).startswith("function-")]
     field = ".".join(str(part) for part in path)
     line = _line(node, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from importlib import resources
@@ -87,15 +88,18 @@ def run_study(
     settings = Settings(Path(runs), workers, budget_seconds)
     began = time.monotonic()
     ledger = _ledger(study, settings, resume, approaches, seeds, watch)
+    watch(Event("run", None, 0.0, str(ledger.folder), 0.0, None))
     with ledger.locked():
-        spent = _wall(ledger)
+        before = _wall(ledger)
+        spent = before["seconds"]
+        command = before["command"] or _command(study, approaches, seeds)
         try:
             execute(ledger, settings, watch)
         finally:
             spent += time.monotonic() - began
-            ledger.write("wall.json", to_json({"seconds": spent}))
+            ledger.write("wall.json", to_json({"seconds": spent, "command": command}))
         watch(Event("report", None, 0.0, "comparing, deciding and writing the report", 1.0, None))
-        return _conclude(ledger, spent, watch)
+        return _conclude(ledger, watch)
 
 
 def _ledger(
@@ -153,17 +157,29 @@ def _narrowed(study: Study, approaches: Sequence[str] | None, seeds: int | None)
     return study.model_copy(update=changes)
 
 
-def _wall(ledger: Ledger) -> float:
+def _command(study: str | Path | Study, approaches: Sequence[str] | None, seeds: int | None) -> str:
+    """What a person types to ask the same question again."""
+    parts = ["bakeoff", "run", "study.yaml" if isinstance(study, Study) else str(study)]
+    parts += ["--approaches", ",".join(approaches)] if approaches is not None else []
+    parts += ["--seeds", str(seeds)] if seeds is not None else []
+    return shlex.join(parts)
+
+
+def _wall(ledger: Ledger) -> dict[str, Any]:
+    """How long the run has taken so far (`seconds`) and what started it (`command`, empty when that is not known)."""
     file = ledger.folder / "wall.json"
-    return float(json.loads(file.read_text(encoding="utf-8"))["seconds"]) if file.is_file() else 0.0
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return {"seconds": float(kept.get("seconds", 0.0)), "command": str(kept.get("command", ""))}
 
 
-def _conclude(ledger: Ledger, wall_seconds: float, watch: Watch = watch_nothing) -> Document:
+def _conclude(ledger: Ledger, watch: Watch = watch_nothing) -> Document:
     from bakeoff.decide.compose import compose
 
+    about = _wall(ledger)
     document = compose(
         ledger,
-        wall_seconds=wall_seconds,
+        wall_seconds=about["seconds"],
+        command=about["command"],
         progress=lambda fraction, note: watch(Event("progress", None, fraction, note, 1.0, None)),
     )
     _write(ledger, document)
@@ -212,7 +228,7 @@ def build_report(run: str | Path, *, runs: Path | str = "runs", measure_again: b
     """Write a run's report and memo again, from its verdict (or, with `measure_again`, from its answers)."""
     if measure_again:
         ledger = find_run(str(run), Path(runs))
-        return _conclude(ledger, _wall(ledger))
+        return _conclude(ledger)
     ledger, document = load_document(run, runs=runs)
     _write(ledger, document)
     return document
@@ -256,16 +272,19 @@ def new_study(task: str, data: str | Path, **options: Any) -> Any:
     return write_new_study(Path(data), **options)
 
 
-def pull_assets(names: Sequence[str], *, progress: Progress = quiet) -> None:
-    """Fetch weights and data ahead of time; names that are no catalogue entries (paths, hub:...) are resolved too."""
-    from bakeoff.assets import catalogue, fetch, resolve
+def pull_assets(names: Sequence[str] | Mapping[str, str], *, progress: Progress = quiet) -> None:
+    """Fetch weights and data ahead of time; names that are no catalogue entries (paths, hub:...) are resolved too.
+
+    A mapping says of each name which kind of file is wanted: weights, data, safetensors, onnx or gguf.
+    """
+    from bakeoff.assets import catalogue, pull, resolve
 
     known = catalogue()
-    for name in names:
-        if name in known:
-            fetch(name, progress=progress)
-        else:
-            resolve(name, kind="weights")
+    pull([name for name in names if name in known], progress)
+    kinds = names if isinstance(names, Mapping) else dict.fromkeys(names, "weights")
+    for name, kind in kinds.items():
+        if name not in known:
+            resolve(name, kind=kind, progress=progress)
 
 
 def list_runs(runs: Path | str = "runs") -> list[tuple[str, str]]:

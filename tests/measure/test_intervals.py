@@ -142,16 +142,29 @@ def test_clusters_of_one_are_items():
     assert mean_interval(scores, range(80)) == mean_interval(scores)
 
 
-def test_unequal_clusters_follow_the_ratio_estimator():
-    """Cochran (1977), 6.3: v = G / (G - 1) sum of squared cluster residuals / n^2, around the mean over items."""
+def test_unequal_clusters_are_the_jackknife():
+    """The variance is that of leaving out one cluster at a time, (G - 1) / G sum of squares about their mean; the degrees
+    of freedom are those of the effective number of clusters, 36 / 14."""
     values = np.array([1.0, 2.0, 4.0, 4.0, 7.0, 1.0])
     clusters = np.array([0, 0, 0, 1, 1, 2])
-    residual = [sum(values[clusters == g] - values.mean()) for g in range(3)]
-    error = math.sqrt(3 / 2 * sum(r**2 for r in residual)) / 6
+    without = np.array([values[clusters != g].mean() for g in range(3)])
+    error = math.sqrt(2 / 3 * ((without - without.mean()) ** 2).sum())
     found = mean_interval(values, clusters)
     assert found.n == 3
     assert found.mid == pytest.approx(values.mean())
-    assert found.high - found.mid == pytest.approx(stats.t.ppf(0.975, 2) * error)
+    assert found.high - found.mid == pytest.approx(stats.t.ppf(0.975, 36 / 14 - 1) * error)
+
+
+def test_one_cluster_of_half_the_items_does_not_pass_for_many():
+    """With 50 small clusters beside it the plain estimator covers 75% here."""
+    rng = np.random.default_rng(4)
+    labels = np.repeat(np.arange(51), [200] + [4] * 50)
+    hits = 0
+    for _ in range(200):
+        chance = rng.beta(8, 2, 51)[labels]
+        found = mean_interval((rng.random(400) < chance).astype(float), labels)
+        hits += found.low <= 0.8 <= found.high
+    assert hits >= 0.93 * 200
 
 
 def test_holes_keep_each_seeds_own_mean():

@@ -114,3 +114,67 @@ def test_folders_that_are_no_encoder(tmp_path):
         SentenceEncoder(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"y")
     assert encoder._model_file(tmp_path).name == "model.onnx"
+
+
+class FakeTensor:
+    def __init__(self, name: str, shape: list) -> None:
+        self.name, self.shape = name, shape
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Stands in for ONNX Runtime: notes which file was opened, and has the inputs and the output it is told to have."""
+    import onnxruntime
+
+    told: dict = {"inputs": ["input_ids", "attention_mask"], "shape": ["batch", "tokens", 8]}
+
+    class Session:
+        def __init__(self, path: str, *args, **options) -> None:
+            told["path"] = path
+
+        def get_inputs(self):
+            return [FakeTensor(name, []) for name in told["inputs"]]
+
+        def get_outputs(self):
+            return [FakeTensor("states", told["shape"])]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    return told
+
+
+def write_tokenizer(folder: Path) -> None:
+    from tokenizers import Tokenizer, models
+
+    folder.mkdir(parents=True, exist_ok=True)
+    Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]")).save(str(folder / "tokenizer.json"))
+
+
+def test_the_file_that_was_named_is_the_one_that_is_opened(tmp_path, opened):
+    write_tokenizer(tmp_path)
+    for name in ("model.onnx", "model_int8.onnx"):
+        (tmp_path / name).write_bytes(b"\x08x")
+    assert open_encoder(str(tmp_path / "model_int8.onnx")).dimensions == 8
+    assert Path(opened["path"]).name == "model_int8.onnx"
+    open_encoder(str(tmp_path))
+    assert Path(opened["path"]).name == "model.onnx"
+
+
+def test_the_tokenizer_may_lie_one_folder_above_the_model(tmp_path, opened):
+    write_tokenizer(tmp_path)
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model_O1.onnx").write_bytes(b"\x08x")
+    open_encoder(str(tmp_path / "onnx" / "model_O1.onnx"))
+    assert Path(opened["path"]).name == "model_O1.onnx"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"shape": ["batch", 2]}, {"shape": ["batch", "tokens", "width"]}, {"inputs": ["input_ids", "pixel_values"]}],
+)
+def test_models_that_give_no_vector_per_token_are_refused(tmp_path, opened, told):
+    opened |= told
+    write_tokenizer(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"\x08x")
+    with pytest.raises(AssetError, match="no encoder") as caught:
+        SentenceEncoder(tmp_path)
+    assert caught.value.fix

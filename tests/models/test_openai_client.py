@@ -12,6 +12,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -439,3 +440,24 @@ def test_the_fake_server_as_a_process_of_its_own(connect: Callable[..., OpenAICl
     finally:
         process.kill()
         process.communicate()
+
+
+class NowhereHandler(BaseHTTPRequestHandler):
+    """Redirects to an address that httpx reads and urllib does not."""
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(307)
+        self.send_header("Location", "http://[")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_a_redirect_to_no_address_is_a_reply_too(connect: Callable[..., OpenAIClient]) -> None:
+    with HTTPServer(("127.0.0.1", 0), NowhereHandler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        reply = connect(f"http://127.0.0.1:{server.server_port}/v1", attempts=1).ask(body())
+    assert reply.message is None and reply.error.startswith("redirected: HTTP 307 to no address")

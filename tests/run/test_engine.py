@@ -45,7 +45,9 @@ def without_clocks(ledger: Ledger) -> dict[str, object]:
     for folder in sorted((ledger.folder / "trials").glob("*/*")):
         seed, _, fraction = folder.name.partition("-")
         trial = Trial(folder.parent.name, int(seed), float(fraction or 1))
-        found[trial.folder] = [(name, a.value, a.probabilities, a.error, a.abstained) for name, a in ledger.answers(trial).items()]
+        found[trial.folder] = [
+            (name, a.value, a.probabilities, a.error, a.abstained) for name, a in ledger.answers(trial).items()
+        ]
     return found
 
 
@@ -60,12 +62,13 @@ def test_a_run_ends_in_a_document_a_report_and_a_memo(study: Path, tmp_path: Pat
     assert words.cold_start_seconds and words.context and words.context.threads == 1
     assert words.usd_per_1000 and words.usd_per_1000.mid > 0
     assert document.pairs[0].verdict == "inferior"
-    assert [point.n_train for point in document.curves[0].points][0] < document.data.train
+    assert document.curves[0].points[0].n_train < document.data.train
     for file in (document.report, document.memo, Path(document.run) / "verdict.json"):
         assert Path(file).stat().st_size > 1000
     printed = json.loads(document.model_dump_json())
     schema = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "verdict.schema.json").read_text())
     jsonschema.validate(printed, schema)
+    assert document.reproduce.command == f"bakeoff run {study}"
     assert {event.kind for event in events} >= {"started", "done", "timing", "report"}
     assert all(0 <= event.overall <= 1 for event in events)
 
@@ -143,7 +146,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(study: Path, tmp_path: Path) ->
         said = process.stderr.read()
         assert process.wait(60) == 130
     assert "--resume" in said and "Traceback" not in said
-    (folder,) = (tmp_path / "runs").iterdir()
+    folder = next((tmp_path / "runs").iterdir())
     assert not (folder / "verdict.json").exists()
     document = run_study(study, runs=tmp_path / "runs", resume=True)
     assert Path(document.run) == folder

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from bakeoff.contract import Trial
@@ -50,14 +52,36 @@ def test_an_approach_without_settings_says_so() -> None:
 
 def test_a_study_names_the_assets_it_needs() -> None:
     text = STUDY.replace("[majority, {use", "[majority, embedding-linear, {use")
-    assert needed_assets(parse_study(text)) == ["product-reviews", "minilm-int8"]
+    assert needed_assets(parse_study(text)) == {"product-reviews": "data", "minilm-int8": "onnx"}
 
 
 def test_shares_of_the_training_items_are_nested_and_keep_every_class() -> None:
     ids = [f"i{n}" for n in range(80)]
     targets = {name: "rare" if index % 20 == 0 else "common" for index, name in enumerate(ids)}
     shares = [set(share(ids, targets, fraction)) for fraction in (0.125, 0.25, 0.5, 1.0)]
-    for small, large in zip(shares, shares[1:], strict=False):
+    for small, large in pairwise(shares):
         assert small < large
     assert all({targets[name] for name in chosen} == {"rare", "common"} for chosen in shares)
     assert len(shares[1]) == 20
+
+
+@pytest.mark.parametrize(
+    ("use", "settings"),
+    [
+        ("tfidf-linear", {"longest": "many"}),
+        ("tfidf-linear", {"words": [1, 2, 3]}),
+        ("prompted-llm", {"search_items": "all"}),
+        ("endpoint", {"ceiling_usd": [5]}),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_before_anything_runs(use: str, settings: dict[str, object]) -> None:
+    with pytest.raises(BakeoffError) as caught:
+        make("text", ApproachSpec(use=use, name="it", settings=settings))
+    assert repr(next(iter(settings))) in caught.value.what and f"bakeoff show {use}" in caught.value.fix
+
+
+def test_settings_become_the_type_that_the_class_says() -> None:
+    made = make("text", ApproachSpec(use="tfidf-linear", name="it", settings={"words": [1, 3], "strengths": [1, "2"]}))
+    assert made.words == (1, 3) and list(made.strengths) == [1.0, 2.0]
+    assert make("text", ApproachSpec(use="lora-encoder", name="it", settings={"layers": "all-linear"})).layers == "all-linear"
+    assert make("text", ApproachSpec(use="prompted-llm", name="it", settings={"shots": "choose"})).shots == "choose"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -130,11 +129,11 @@ def test_a_long_log_keeps_its_end(pool: Pool, started: Callable[[str], Worker], 
 
 
 def test_no_handle_is_left_open(pool: Pool, started: Callable[[str], Worker]) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(5):
         started("pass")
         heard(pool)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len([*Path("/proc/self/fd").iterdir()]) == before
 
 
 def test_a_worker_gets_its_threads_its_account_and_no_input(pool: Pool, started: Callable[[str], Worker]) -> None:

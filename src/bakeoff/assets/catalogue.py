@@ -113,7 +113,7 @@ def parse(text: str) -> Mapping[str, Asset]:
         document = tomllib.loads(text)
         archives = {key: Archive(**entry) for key, entry in document.get("archives", {}).items()}
         assets = {name: _asset(name, entry, archives) for name, entry in document.get("assets", {}).items()}
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssetError(f"The catalogue of assets cannot be read: {error!r}.", fix=_FIX) from error
     return MappingProxyType(assets)
 

@@ -75,14 +75,18 @@ def client(*, cert: str = "", proxy: str = "", verify: bool = True, client_cert:
     )
     context: ssl.SSLContext | bool = verify
     try:
-        if verify and bundle:
+        if verify and (bundle or client_cert):
             folder = Path(bundle).is_dir()
-            context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+            context = (
+                ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+                if bundle
+                else httpx.create_ssl_context()
+            )
             if client_cert:
                 context.load_cert_chain(client_cert)
     except (OSError, ssl.SSLError) as error:
         raise AssetError(
-            f"The certificates at {bundle} cannot be used: {error}.",
+            f"The certificates at {' and '.join(filter(None, (bundle, client_cert)))} cannot be used: {error}.",
             fix="correct pip's `cert` setting, SSL_CERT_FILE or REQUESTS_CA_BUNDLE",
         ) from error
     try:

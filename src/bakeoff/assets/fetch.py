@@ -180,8 +180,7 @@ def _fetch(asset: Asset, progress: Progress, shared: frozenset[Archive]) -> Path
                 store.write_manifest(final, _told(asset), hashes)
             return final
         job = _Job(asset, store.work("staging", asset.name), progress, shared)
-        for stray in [p for p in job.staging.rglob("*") if p.is_file() and p.relative_to(job.staging).as_posix() not in hashes]:
-            stray.unlink()  # left by an older catalogue
+        store.clear_strays(job.staging, hashes)
         missing = [file for file in asset.files if not _here(job, file, final)]
         for source in (_from_folders, _from_hub, _from_mirrors):
             missing = source(job, missing) if missing else []

@@ -121,6 +121,8 @@ def snapshot(text: str, *, kind: str, progress: Progress = quiet) -> Path:
     """
     spec = Spec.parse(text)
     final = spec.folder(kind)
+    if f".{kind}" in FORMATS and not spec.file and _holds(spec.folder("weights"), f".{kind}"):
+        return spec.folder("weights")  # fetched ahead of time, when the format that is needed was not known
     cached = store.read_manifest(final)
     if not (cached and store.untouched(final, _hashes(cached))):
         with store.locked(f"hub-{final.name}", progress, text):
@@ -128,6 +130,11 @@ def snapshot(text: str, *, kind: str, progress: Progress = quiet) -> Path:
             if not (cached and store.untouched(final, _hashes(cached))):
                 _bring(spec, text, kind, final, progress)
     return final / spec.file if spec.file else final
+
+
+def _holds(folder: Path, ending: str) -> bool:
+    cached = store.read_manifest(folder)
+    return bool(cached) and any(name.endswith(ending) for name in cached["files"]) and store.untouched(folder, _hashes(cached))
 
 
 def _hashes(manifest: Any) -> dict[str, str]:
@@ -145,6 +152,7 @@ def _bring(spec: Spec, text: str, kind: str, final: Path, progress: Progress) ->
             commit, remotes = _listing(http, spec)
             chosen = choose(text, remotes, kind, spec.file)
             staging = store.work("staging", f"hub-{final.name}")
+            store.clear_strays(staging, {remote.name for remote in chosen})
             hashes, total = {}, sum(remote.size for remote in chosen) or 1
             done = 0
             for remote in chosen:
@@ -181,7 +189,8 @@ def _listing(http: httpx.Client, spec: Spec) -> tuple[str, list[Remote]]:
 
 def choose(text: str, remotes: list[Remote], kind: str, file: str) -> list[Remote]:
     """The files of a repository that a snapshot takes. Raises AssetError as `snapshot` does; touches nothing."""
-    safe = [r for r in remotes if r.name.lower().endswith(SAFE if kind != "data" else DATA)]
+    # A file called as our own manifest would be overwritten by it, and the folder then never count as right.
+    safe = [r for r in remotes if r.name.lower().endswith(SAFE if kind != "data" else DATA) and r.name != store.MANIFEST]
     for remote in safe:
         safe_path(remote.name, f"A file of {text}")
     if kind == "data" and not file:
@@ -199,6 +208,9 @@ def choose(text: str, remotes: list[Remote], kind: str, file: str) -> list[Remot
         top = [r for r in weights if "/" not in r.name] or weights
         if not top:
             continue
+        plain = [r for r in top if r.name.rpartition("/")[2] == "model.onnx"]
+        if len(plain) == 1:  # repositories of encoders hold it beside versions for single processors
+            top = plain
         if len(top) > 1 and not (ending == ".safetensors" and any(r.name.endswith(".safetensors.index.json") for r in beside)):
             raise AssetError(f"{text} holds several: {_some(r.name for r in top)}.", fix=f"name one, as in {text}:{top[0].name}")
         return top + beside

@@ -48,7 +48,9 @@ def resolve(spec: str, *, kind: str, progress: Progress = quiet) -> Path:
             if looks_like_path
             else f"No {kind} are called {spec!r}, and there is no such path."
         )
-        raise AssetError(what, fix=nearest(spec, known))
+        raise AssetError(
+            what, fix="check the path; it starts from the working folder" if looks_like_path else nearest(spec, known)
+        )
     _refuse_pickles(path, kind)
     return path
 

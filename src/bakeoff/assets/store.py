@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,12 @@ def is_right(path: Path, file: File) -> bool:
         return path.is_file() and path.stat().st_size == file.size and sha256(path) == file.sha256
     except OSError:
         return False
+
+
+def clear_strays(staging: Path, wanted: Container[str]) -> None:
+    """Delete what an interrupted fetch left in `staging` of an older catalogue or commit: a stray shard would be loaded."""
+    for path in [p for p in staging.rglob("*") if p.is_file() and p.relative_to(staging).as_posix() not in wanted]:
+        path.unlink()
 
 
 def publish(staging: Path, final: Path) -> None:

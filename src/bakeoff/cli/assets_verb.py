@@ -60,8 +60,9 @@ def list_assets() -> None:
     from bakeoff.cli.assets import list_rows
 
     table = Table(box=None, padding=(0, 2))
-    for title in ("name", "kind", "MB", "licence", "here", "what"):
-        table.add_column(title, justify="right" if title == "MB" else "left")
+    for title in ("name", "MB", "licence", "here"):
+        table.add_column(title, justify="right" if title == "MB" else "left", no_wrap=True)
+    table.add_column("what", no_wrap=True, overflow="ellipsis")
     for row in list_rows():
-        table.add_row(row.name, row.kind, f"{row.megabytes:,.1f}", row.licence, row.status, row.description)
+        table.add_row(row.name, f"{row.megabytes:,.1f}", row.licence, row.status, row.description)
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -20,6 +21,12 @@ def seconds(text: str | None) -> float | None:
     if not match or float(match[1]) <= 0:
         raise BakeoffError(f"--budget {text!r} is no time.", fix="write it like 90s, 10m or 1h")
     return float(match[1]) * UNITS[match[2]]
+
+
+def short(path: Path) -> str:
+    """The path from here where it lies below, else whole."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @click.command("run")
@@ -44,10 +51,18 @@ def run_command(
     Ctrl-C stops and keeps what is done; --resume goes on from there.
     """
     from bakeoff.cli.progress import watching
+    from bakeoff.run.engine import Event
     from bakeoff.verbs import run_study
 
     only = tuple(name.strip() for name in approaches.split(",")) if approaches else None
+    begun: list[str] = []
     with watching(quiet=quiet) as watch:
+
+        def told(event: Event) -> None:
+            if event.kind == "run":
+                begun.append(event.note)
+            watch(event)
+
         try:
             document = run_study(
                 study,
@@ -57,10 +72,14 @@ def run_command(
                 workers=workers,
                 approaches=only,
                 seeds=seeds,
-                watch=watch,
+                watch=told,
             )
         except KeyboardInterrupt:
-            click.echo(f"\nStopped. What is done is kept: `bakeoff run {study} --resume` goes on from here.", err=True)
+            more = ""
+            if begun:
+                again = shlex.join(["bakeoff", "run", short(Path(begun[0])), "--resume"])
+                more = f" What is done is kept: `{again}` goes on from here."
+            click.echo(f"\nStopped.{more}", err=True)
             raise SystemExit(130) from None
     if as_json:
         click.echo(document.model_dump_json(indent=1))
@@ -71,6 +90,7 @@ def run_command(
 
         console = Console()
         console.print(terminal(document))
-        console.print(f"\nReport  {document.report}\nMemo    {document.memo}", highlight=False, soft_wrap=True, markup=False)
+        report, memo = short(Path(document.report)), short(Path(document.memo))
+        console.print(f"\nReport  {report}\nMemo    {memo}", highlight=False, soft_wrap=True, markup=False)
     if check and document.verdict.kind in ("none_within_limits", "nothing_ran"):
         raise SystemExit(3)

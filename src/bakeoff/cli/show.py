@@ -74,6 +74,7 @@ def _first_line(entry: Any) -> str:
 def show_command(name: str, runs: Path) -> None:
     """Show one study, approach, asset or run by NAME."""
     from bakeoff import registry, verbs
+    from bakeoff.run.plan import settings_with_defaults
 
     shipped = verbs.shipped_studies()
     if name in shipped:
@@ -84,8 +85,7 @@ def show_command(name: str, runs: Path) -> None:
     if name in named:
         found = entries[named[name]].load()
         click.echo(f"{named[name]}\n\n{inspect.getdoc(found) or ''}\n\nSettings and their defaults:")
-        for setting, parameter in inspect.signature(found).parameters.items():
-            default = "(needed)" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+        for setting, default in settings_with_defaults(found).items():
             click.echo(f"  {setting} = {default}")
         return
     from bakeoff.assets import catalogue

@@ -48,19 +48,18 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Relation:
-    """x against y in quality. `gain` is above 0 where x is better; `word` is from the side of x."""
+    """x against y in quality. `gain` is above 0 where x is better; `word` and `keeps_margin` are from the side of x."""
 
     word: Word
     gain: Interval
     margin: float
     n_to_settle: int | None = None
+    keeps_margin: bool = False
 
     @property
     def good_enough(self) -> bool:
         """True if x is shown to be at most the margin worse than y."""
-        return self.word in ("superior", "equivalent", "non-inferior") or (
-            self.gain.low > -self.margin and self.word == "inferior"
-        )
+        return self.keeps_margin or self.word in ("superior", "equivalent", "non-inferior")
 
 
 @dataclass(frozen=True)
@@ -143,14 +142,15 @@ def relation(question: Question, x: Candidate, y: Candidate) -> Relation:
             turn = sign if pair.a == x.name else -sign
             ends = sorted((turn * pair.difference.low, turn * pair.difference.high))
             gain = Interval(turn * pair.difference.mid, ends[0], ends[1], pair.difference.n)
-            return Relation(_turned(pair, x.name, gain, question.margin), gain, question.margin, pair.n_to_settle)
+            keeps = pair.a_good_enough if pair.a == x.name else pair.b_good_enough
+            return Relation(_turned(pair, x.name), gain, question.margin, pair.n_to_settle, keeps)
     mine, other = x.figures.get("quality"), y.figures.get("quality")
     if mine is None or other is None:
         return Relation("undecided", Interval(0.0, -math.inf, math.inf, 0), question.margin)
     mid = sign * (mine.mid - other.mid)
     half = math.hypot(mine.high - mine.low, other.high - other.low) / 2
     gain = Interval(mid, mid - half, mid + half, min(mine.n, other.n))
-    return Relation(_word(gain, question.margin), gain, question.margin)
+    return Relation(_word(gain, question.margin), gain, question.margin, None, gain.low > -question.margin)
 
 
 def kind_of(choice: Choice, candidates: Sequence[Candidate], question: Question, sure: float) -> tuple[Kind, str | None]:
@@ -169,7 +169,7 @@ def kind_of(choice: Choice, candidates: Sequence[Candidate], question: Question,
     others += [by_name[name] for name, why in choice.left_out.items() if why != "limits"]
     others.sort(key=lambda c: (-_quality(c, question), c.name))
     relations = {c.name: relation(question, winner, c) for c in others}
-    open_ones = [name for name, found in relations.items() if found.word == "undecided" and name in choice.eligible]
+    open_ones = [name for name, found in relations.items() if found.word == "undecided" and not by_name[name].floor]
     rival = next((name for name in relations if not by_name[name].floor), None)
     if not choice.beats_floor:
         return "undecided", next((c.name for c in others if c.floor), rival)
@@ -189,14 +189,13 @@ def kind_of(choice: Choice, candidates: Sequence[Candidate], question: Question,
     return "good_enough", rival
 
 
-def _turned(pair: Pair, x: str, gain: Interval, margin: float) -> Word:
-    """The pair's word from the side of x. Non-inferiority does not turn round: it is read again from the interval."""
-    if pair.a == x or pair.verdict in ("equivalent", "undecided"):
-        # a may be undecided while b is shown to keep the margin: the interval says so.
-        return "non-inferior" if pair.a != x and pair.verdict == "undecided" and gain.low > -margin else pair.verdict
+def _turned(pair: Pair, x: str) -> Word:
+    """The pair's word from the side of x. Non-inferiority does not turn round: b has its own test, adjusted as a's is."""
+    if pair.a == x or pair.verdict == "equivalent":
+        return pair.verdict
     if pair.verdict in ("superior", "inferior"):
         return "inferior" if pair.verdict == "superior" else "superior"
-    return "non-inferior" if gain.low > -margin else "undecided"
+    return "non-inferior" if pair.b_good_enough else "undecided"
 
 
 def _word(gain: Interval, margin: float) -> Word:

@@ -8,7 +8,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.contract import Finding, Progress, Trial, quiet
 from bakeoff.decide import curves, mistakes
@@ -85,13 +84,14 @@ def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
             "margin": study.margin,
             "higher_is_better": metric.higher_is_better,
         }
-        seeds = {name: evidence.seeds(name) for name in (a, b)}
+        seeds_a, seeds_b = evidence.shared_seeds(a, b)
+        if not seeds_a or not seeds_b:
+            continue
         try:
             if metric.per_item is not None:
-                found = compare(evidence.scores(a, metric, seeds[a]), evidence.scores(b, metric, seeds[b]), **shared)
+                found = compare(evidence.scores(a, metric, seeds_a), evidence.scores(b, metric, seeds_b), **shared)
             else:
-                first, second = (evidence.whole(name, metric, seeds[name]) for name in (a, b))
-                found = compare_whole(first, second, len(evidence.items), seed=0, **shared)
+                found = _compare_whole(evidence, (a, seeds_a), (b, seeds_b), shared)
         except BakeoffError:
             continue  # too few items that both answered: there is no pair then, and check BK010 or BK011 says why
         couples.append((a, b))
@@ -100,8 +100,25 @@ def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
     return [_pair(evidence, a, b, comparison) for (a, b), comparison in zip(couples, judged, strict=True)]
 
 
+def _compare_whole(evidence: Evidence, a: tuple[str, list[int]], b: tuple[str, list[int]], shared: dict[str, Any]) -> Comparison:
+    """By a metric of all items at once, on the items that both answered at every seed: else they would sit different tests."""
+    kept = np.flatnonzero(evidence.answered(a[0], always=True) & evidence.answered(b[0], always=True))
+    if len(kept) < 2:
+        raise BakeoffError("Fewer than two items were answered by both.", fix="look at the errors and abstentions")
+    first, second = (evidence.whole(name, evidence.metric, seeds) for name, seeds in (a, b))
+    clusters = evidence.clusters and tuple(evidence.clusters[i] for i in kept)
+    return compare_whole(
+        lambda positions: first(kept[positions]),
+        lambda positions: second(kept[positions]),
+        len(kept),
+        seed=0,
+        **{**shared, "clusters": clusters},
+    )
+
+
 def _pair(evidence: Evidence, a: str, b: str, found: Comparison) -> Pair:
-    both = _answered(evidence, a) & _answered(evidence, b)
+    always = evidence.metric.per_item is None
+    both = evidence.answered(a, always=always) & evidence.answered(b, always=always)
     # The statistics count groups where items come in groups; people label items.
     per_group = 1.0 if evidence.clusters is None else len(evidence.items) / max(1, len(set(evidence.clusters)))
     further = None if found.n_to_settle is None else math.ceil(found.n_to_settle * per_group)
@@ -123,12 +140,6 @@ def _pair(evidence: Evidence, a: str, b: str, found: Comparison) -> Pair:
     )
 
 
-def _answered(evidence: Evidence, name: str) -> NDArray[np.bool_]:
-    """Which items an approach answered at some seed, shape (n_items,)."""
-    rows = [[answer.answered for answer in evidence.answers[Trial(name, seed)]] for seed in evidence.seeds(name)]
-    return np.asarray(np.array(rows, dtype=bool).any(axis=0))
-
-
 def _says(evidence: Evidence, a: str, b: str, found: Comparison, further: int | None) -> str:
     """The comparison in one sentence."""
     percent = evidence.metric.percent
@@ -137,10 +148,11 @@ def _says(evidence: Evidence, a: str, b: str, found: Comparison, further: int | 
     ends = f"{gap.low * scale:+.1f} to {gap.high * scale:+.1f}" if percent else f"{gap.low:+.3f} to {gap.high:+.3f}"
     mid = f"{abs(gap.mid) * scale:.1f}" if percent else f"{abs(gap.mid):.3f}"
     margin = f"{found.margin * scale:g}{unit}"
-    if found.verdict == "superior":
-        return f"{a} is better than {b} by {mid}{unit} ({ends})."
-    if found.verdict == "inferior":
-        return f"{a} is worse than {b} by {mid}{unit} ({ends})."
+    if found.verdict in ("superior", "inferior"):
+        # "better by 7 (4 to 10)", also where a is worse or the metric is a loss: the ends are those of what is said.
+        low, high = (gap.low, gap.high) if gap.mid > 0 else (-gap.high, -gap.low)
+        turned = f"{low * scale:.1f} to {high * scale:.1f}" if percent else f"{low:.3f} to {high:.3f}"
+        return f"{a} is {'better' if found.verdict == 'superior' else 'worse'} than {b} by {mid}{unit} ({turned})."
     if found.verdict == "equivalent":
         return f"{a} and {b} differ by less than {margin} ({ends}): the same for this purpose."
     if found.verdict == "non-inferior":
@@ -236,8 +248,18 @@ def _not_tested(evidence: Evidence, results: list[ApproachResult]) -> list[str]:
             found.append(
                 f"{result.name}: {'it failed: ' + (result.failure or '') if result.status == 'failed' else 'it did not run in the time given'}."
             )
+        elif evidence.metric.name not in result.metrics:
+            found.append(
+                f"{result.name}: nothing that it answered can be scored by the {evidence.metric.title}, so it could not be chosen."
+            )
         elif result.failure:
             found.append(f"{result.name}: one of its processes failed ({result.failure}); its figures come from the others.")
+    asked = evidence.study.learning_curve
+    for name in asked.approaches:
+        missing = [share for share in sorted(asked.fractions) if not evidence.seeds(name, share)]
+        if missing:
+            shares = ", ".join(f"{share:.3g}" for share in missing)
+            found.append(f"{name} with fewer labels: the training on a share of {shares} of them failed or did not run.")
     if any(len(result.seeds) == 1 for result in results):
         single = [result.name for result in results if len(result.seeds) == 1]
         found.append(

@@ -47,6 +47,22 @@ class Evidence:
         """The seeds at which an approach was answered."""
         return sorted(t.seed for t in self.answers if t.approach == name and t.fraction == fraction)
 
+    def shared_seeds(self, a: str, b: str) -> tuple[list[int], list[int]]:
+        """The seeds at which two approaches are compared: row for row the same ones, unless one of them has a single seed.
+
+        A seed that failed for one of them is left out for both: its split and its training have no counterpart.
+        """
+        first, second = self.seeds(a), self.seeds(b)
+        if len(first) > 1 and len(second) > 1:
+            first = second = sorted(set(first) & set(second))
+        return first, second
+
+    def answered(self, name: str, *, always: bool = False) -> NDArray[np.bool_]:
+        """Which items an approach answered at some seed, or at every one; shape (n_items,)."""
+        rows = [[answer.answered for answer in self.answers[Trial(name, seed)]] for seed in self.seeds(name)]
+        table = np.array(rows, dtype=bool)
+        return np.asarray(table.all(axis=0) if always else table.any(axis=0))
+
     def scores(self, name: str, metric: Metric, seeds: Sequence[int], fraction: float = 1.0) -> Scores:
         """Scores by a mean metric, shape (n_seeds, n_items)."""
         if metric.per_item is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from bakeoff.contract import Answer, Item, Trial
 from bakeoff.decide.evidence import Evidence
 from bakeoff.decide.record import Mistake, Mistakes
@@ -13,14 +15,18 @@ LONGEST_SHOWN = 300
 def mistakes_of(evidence: Evidence, names: list[str]) -> Mistakes:
     """Disagreements at the first seed that every named approach has, the most telling ones first.
 
-    Only a task whose primary metric scores items right or wrong has these; for others the result is empty.
+    Right and wrong are by the primary metric where it gives each item 0 or 1, else by the task's first metric that does
+    (accuracy beside macro F1 or log loss). The result is empty for a task without one. An error or an abstention is
+    neither right nor wrong.
     """
     shared = set.intersection(*(set(evidence.seeds(name)) for name in names)) if names else set()
-    score = evidence.metric.per_item
-    if not shared or score is None or len(names) < 1:
+    if not shared:
         return Mistakes()
     seed = min(shared)
     answers = {name: evidence.answers[Trial(name, seed)] for name in names}
+    score = _right_or_wrong(evidence, answers)
+    if score is None:
+        return Mistakes()
     by_all = by_none = 0
     only, only_right = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     disagreements: list[tuple[float, Mistake]] = []
@@ -28,7 +34,7 @@ def mistakes_of(evidence: Evidence, names: list[str]) -> Mistakes:
         scores = {name: score(item, answers[name][index]) for name in names}
         wrong = [name for name, value in scores.items() if value is not None and value < 0.5]
         right = [name for name, value in scores.items() if value is not None and value >= 0.5]
-        by_none += not wrong
+        by_none += len(right) == len(names)
         by_all += len(wrong) == len(names)
         if len(wrong) == 1:
             only[wrong[0]] += 1
@@ -43,6 +49,18 @@ def mistakes_of(evidence: Evidence, names: list[str]) -> Mistakes:
     return Mistakes(
         by_all=by_all, by_none=by_none, only=only, only_right=only_right, examples=chosen, shown_of=len(disagreements)
     )
+
+
+def _right_or_wrong(evidence: Evidence, answers: Mapping[str, Sequence[Answer]]) -> Callable[[Item, Answer], float | None] | None:
+    """The score per item of the first metric, the primary one before others, that is 1 for right and 0 for wrong."""
+    for metric in (evidence.metric, *evidence.metrics.values()):
+        score = metric.per_item
+        if score is None or not metric.higher_is_better:
+            continue
+        found = {score(item, answer) for one in answers.values() for item, answer in zip(evidence.items, one, strict=True)}
+        if found <= {0, 1, None}:
+            return score
+    return None
 
 
 def _mistake(evidence: Evidence, item: Item, answers: dict[str, Answer], wrong: list[str]) -> Mistake:

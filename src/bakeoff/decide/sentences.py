@@ -9,7 +9,7 @@ from bakeoff.contract import Interval
 from bakeoff.decide.choose import Candidate, Choice, Kind, Question, Relation, relation
 from bakeoff.decide.limits import Limit
 from bakeoff.decide.record import ApproachResult, Document, Range, StudySummary
-from bakeoff.decide.values import CRITERIA, figure
+from bakeoff.decide.values import CRITERIA, answered_share, figure
 from bakeoff.decide.weights import Switch
 from bakeoff.estimate.break_even import MOST_REPLICAS, BreakEvens
 
@@ -62,7 +62,9 @@ def gap(study: StudySummary, gain: Interval) -> str:
     """A difference in the primary metric with its interval: ``6.4 points (4.1 to 8.7)``."""
     scale, unit = (100.0, " points") if study.percent else (1.0, "")
     places = 1 if study.percent else 3
-    return f"{scale * gain.mid:.{places}f}{unit} ({scale * gain.low:.{places}f} to {scale * gain.high:.{places}f})"
+    # Adding 0 after rounding turns -0.0 into 0.0.
+    mid, low, high = (f"{round(scale * x, places) + 0.0:.{places}f}" for x in (gain.mid, gain.low, gain.high))
+    return f"{mid}{unit} ({low} to {high})"
 
 
 def measured(measure: str, study: StudySummary, level: float) -> str:
@@ -88,6 +90,9 @@ def verdict(
     study = document.study
     if kind == "nothing_ran":
         failed = next((r for r in document.approaches if r.failure), None)
+        finished = [r for r in document.approaches if r.status == "done"]
+        if finished:
+            return f"No approach can be compared, so there is nothing to choose from. {_no_score(study, finished)}"
         why = f"The first failure was {failed.name}: {_plain(failed.failure or '')}." if failed else "Nothing was measured."
         return f"No approach has finished, so there is nothing to choose from. {why}"
     if choice.winner is None:
@@ -154,6 +159,17 @@ def missed(document: Document, limit: Limit, result: ApproachResult) -> str:
     return f"{limit.text} ({'measured: ' + measured(limit.measure, document.study, found.mid) if found else 'not measured'})"
 
 
+def _no_score(study: StudySummary, finished: Sequence[ApproachResult]) -> str:
+    """Why approaches that finished have no figure by the primary metric."""
+    asked = sum(r.answered + r.errors + r.abstained for r in finished)
+    answered, errors = sum(r.answered for r in finished), sum(r.errors for r in finished)
+    if not answered:
+        kinds = [kind for r in finished for kind in r.error_kinds]
+        first = f" (the first kind: {_plain(kinds[0])})" if kinds else ""
+        return f"None of the {asked:,} questions asked got an answer: {errors:,} ended in an error{first}."
+    return f"None of the {answered:,} answers can be scored by the primary metric, {study.metric_title or study.metric}."
+
+
 def _difference(
     study: StudySummary,
     own: ApproachResult,
@@ -165,18 +181,22 @@ def _difference(
 ) -> str:
     allowed = f"{100 * study.margin:g} points" if study.percent else f"{study.margin:g}"
     behind = Interval(-found.gain.mid, -found.gain.high, -found.gain.low, found.gain.n)
-    trade = _trade(study, own, other)
+    trade = _declined(other) + _trade(study, own, other)
     if found.word == "superior":
-        return f"The difference is real: it is better than {other.name}, the next in quality, by {gap(study, found.gain)}."
+        return f"The difference is real: it is better than {other.name}, the next in quality, by {gap(study, found.gain)}{_declined(other)}."
     if found.word == "undecided":
         more = f", and about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
-        kept = f"; {own.name} keeps the limit on quality in any case" if kind == "good_enough" else ""
+        kept = (
+            f"; {own.name} keeps the limit on quality in any case" if kind == "good_enough" and question.quality_limited else ""
+        )
         ahead = (
             f"{other.name} is ahead by {gap(study, behind)}"
             if found.gain.mid < 0
             else f"{own.name} is ahead by {gap(study, found.gain)}"
         )
-        return f"Whether {other.name} is better is not settled: {ahead} on {found.gain.n:,} items{more}{kept}."
+        return (
+            f"Whether {other.name} is better is not settled: {ahead} on {found.gain.n:,} items{_declined(other, '')}{more}{kept}."
+        )
     if found.word == "inferior":
         real = f"{other.name} is really better, by {gap(study, behind)}"
         if question.quality_limited:
@@ -184,9 +204,17 @@ def _difference(
         if found.good_enough:
             return f"{real}, but that is within the {allowed} stated as not mattering{trade}."
         return f"{real}, which may be more than the {allowed} stated as not mattering{trade}."
-    if found.gain.mid >= 0:
+    if abs(found.gain.mid) < 1e-9:
+        return f"{other.name} is not better by more than the {allowed} stated as not mattering: they are level, {gap(study, found.gain)} apart{trade}."
+    if found.gain.mid > 0:
         return f"{other.name} is not better by more than the {allowed} stated as not mattering: {own.name} is ahead by {gap(study, found.gain)}{trade}."
     return f"{other.name} is not better by more than the {allowed} stated as not mattering: it is ahead by {gap(study, behind)}{trade}."
+
+
+def _declined(other: ApproachResult, on: str = " on the items") -> str:
+    """That the comparison is on fewer items because the other one left some open; nothing where it answered all."""
+    share = 1 - answered_share(other)
+    return f"{on} that both answered ({other.name} gave no answer to {share:.1%} of them all)" if share >= 0.005 else ""
 
 
 def _trade(study: StudySummary, own: ApproachResult, other: ApproachResult) -> str:
@@ -238,8 +266,7 @@ def _none(document: Document, choice: Choice, candidates: Sequence[Candidate], q
 
 
 def _unanswered(result: ApproachResult) -> str:
-    asked = result.answered + result.errors + result.abstained
-    share = 1 - result.answered / asked if asked else 0.0
+    share = 1 - answered_share(result)
     return f" on the items that it answered (it gave no answer to {share:.1%} of them all)" if share >= 0.005 else ""
 
 

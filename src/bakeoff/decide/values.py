@@ -170,7 +170,8 @@ def _quality_anchor(document: Document) -> Anchor:
         result.metrics[study.metric].mid for result in document.approaches if is_floor(result) and study.metric in result.metrics
     ]
     if not study.higher_is_better:
-        return Anchor(worst=floors[0] if floors and floors[0] > 0 else 1.0, best=0.0, scale="linear")
+        worst = floors[0] if floors else _blind_loss(study.metric, facts)
+        return Anchor(worst=worst if worst > 0 else 1.0, best=0.0, scale="linear")
     if any(not 0 <= score <= 1 for score in scores):
         raise BadStudy(
             f"{study.metric} is not a score from 0 to 1, so what is good enough has to be said.",
@@ -183,6 +184,15 @@ def _quality_anchor(document: Document) -> Anchor:
     ceiling = ceiling.get("mid") if isinstance(ceiling, dict) else ceiling
     best = float(ceiling) if isinstance(ceiling, int | float) and worst < ceiling <= 1 else 1.0
     return Anchor(worst=worst if worst < best else 0.0, best=best, scale="linear")
+
+
+def _blind_loss(metric: str, facts: Mapping[str, Any]) -> float:
+    """The loss of always answering with the labels' shares, as the floor approach does: entropy, or Gini's index; else 1."""
+    counts = facts.get("class_counts")
+    if not isinstance(counts, dict) or not (total := sum(counts.values())) or metric not in ("log_loss", "brier"):
+        return 1.0
+    shares = [count / total for count in counts.values() if count > 0]
+    return -math.fsum(p * math.log(p) for p in shares) if metric == "log_loss" else 1 - math.fsum(p * p for p in shares)
 
 
 def central_weights(given: Mapping[str, float] | None = None) -> dict[str, float]:

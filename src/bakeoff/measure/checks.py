@@ -352,7 +352,7 @@ def _finding(code: str, outcome: Outcome, says: str, **details: Any) -> Finding:
 
 
 def _code_of(check: object) -> str:
-    while isinstance(check, partial):
+    while isinstance(check, partial) and not hasattr(check, "code"):
         check = check.func
     return str(getattr(check, "code", "BK000"))
 

@@ -26,12 +26,24 @@ from numpy.typing import NDArray
 from bakeoff.contract import Answer, Item, Json, Metric
 from bakeoff.errors import BadData, BakeoffError
 
-Which = Literal["macro_f1", "weighted_f1", "macro_precision", "macro_recall", "f1", "precision", "recall"]
+Which = Literal[
+    "macro_f1",
+    "weighted_f1",
+    "macro_precision",
+    "weighted_precision",
+    "macro_recall",
+    "weighted_recall",
+    "f1",
+    "precision",
+    "recall",
+]
 Resampler = Callable[[NDArray[np.integer]], NDArray[np.float64]]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
 SUM_TOLERANCE = 1e-3
 LARGEST_CHUNK = 4_000_000
+MOST_LABELS_APART = 12
+"""With more labels than this, precision, recall and F1 of each one alone are left out: figures nobody could read."""
 
 
 @dataclass(frozen=True)
@@ -209,8 +221,8 @@ def is_distribution(probabilities: Mapping[str, float]) -> bool:
 def metrics(labels: Sequence[str]) -> dict[str, Metric]:
     """The metrics of a task whose answers are one of `labels`; accuracy first.
 
-    `accuracy`, `macro_f1`, `weighted_f1`, `brier`, `log_loss`; with two labels also `f1[label]`, `precision[label]` and
-    `recall[label]` of each. Every `whole` is a `ClassStatistic`, so it has a `resampler`. Items without a target, answers
+    `accuracy`, `macro_f1`, `weighted_f1`, `brier`, `log_loss`, `macro_precision`, `macro_recall`, `weighted_precision` (the
+    weighted recall is the accuracy); with at most 12 labels also `f1[label]`, `precision[label]` and `recall[label]` of each. Every `whole` is a `ClassStatistic`, so it has a `resampler`. Items without a target, answers
     without a value and (for `brier` and `log_loss`) answers without a valid distribution give None.
 
     Raises
@@ -236,7 +248,13 @@ def metrics(labels: Sequence[str]) -> dict[str, Metric]:
             high=-math.log(SMALLEST_PROBABILITY),
         ),
     ]
-    if len(names) == 2:
+    averages: tuple[tuple[Which, str], ...] = (
+        ("macro_precision", "Macro precision"),
+        ("macro_recall", "Macro recall"),
+        ("weighted_precision", "Weighted precision"),
+    )
+    found += [Metric(which, title, True, whole=ClassStatistic(which, names)) for which, title in averages]
+    if len(names) <= MOST_LABELS_APART:
         kinds: tuple[tuple[Which, str], ...] = (("f1", "F1"), ("precision", "Precision"), ("recall", "Recall"))
         found += [
             Metric(f"{which}[{label}]", f"{title} of {label}", True, whole=ClassStatistic(which, names, label))

@@ -25,7 +25,18 @@ from numpy.typing import ArrayLike
 
 from bakeoff.contract import Interval
 from bakeoff.errors import BakeoffError
-from bakeoff.measure.crossed import Crossed, Floats, crossed, is_binary, labels_of, linearised, t_quantile, t_tail, table_of
+from bakeoff.measure.crossed import (
+    Crossed,
+    Floats,
+    cluster_df,
+    crossed,
+    is_binary,
+    labels_of,
+    linearised,
+    t_quantile,
+    t_tail,
+    table_of,
+)
 from bakeoff.measure.paired_proportions import Discordance, mcnemar, tango_interval, tango_z
 from bakeoff.measure.power import identical_p, n_to_settle
 from bakeoff.measure.resample import Statistic, bootstrap_crossed, difference_of
@@ -165,7 +176,7 @@ def compare(
     test = mcnemar(int((sign * d[0] > 0).sum()), int((sign * d[0] < 0).sum())) if binary else None
     if np.array_equal(d, np.broadcast_to(d[:1], d.shape), equal_nan=True):
         d = d[:1]
-    table = crossed(linearised(d, labels))
+    table = crossed(linearised(d, labels), most_df=cluster_df(labels))
     paired = binary and len(d) == 1 and labels is None
     answers = int((~np.isnan(d)).sum())
     found = (

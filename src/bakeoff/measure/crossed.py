@@ -73,7 +73,7 @@ class Crossed(NamedTuple):
         return np.where(spread > 0, total / np.where(spread > 0, spread, 1.0), np.maximum(items - 1, 1))
 
 
-def crossed(table: ArrayLike, *, tails: bool = False) -> Crossed:
+def crossed(table: ArrayLike, *, tails: bool = False, most_df: float = np.inf) -> Crossed:
     """Two-way analysis of variance, one observation per cell.
 
     Parameters
@@ -84,6 +84,8 @@ def crossed(table: ArrayLike, *, tails: bool = False) -> Crossed:
         Take the degrees of freedom of the item mean square from the kurtosis of the items' means,
         ``2 n / (kurtosis - 1)`` and at most n - 1: a variance that hangs on a few items is known less well than
         n - 1 says. It makes up for skewed scores, and is too careful for differences, which are symmetric.
+    most_df : float, default=inf
+        An upper bound on those degrees of freedom; see `cluster_df`.
     """
     x = np.asarray(table, dtype=float)
     seeds, n = x.shape[-2:]
@@ -92,6 +94,8 @@ def crossed(table: ArrayLike, *, tails: bool = False) -> Crossed:
     off = by_item - mid[..., None]
     item = seeds * (off**2).sum(-1) / (n - 1)
     item_df = _item_df(off) if tails else None
+    if most_df < n - 1:
+        item_df = np.minimum(most_df, np.inf if item_df is None else item_df) * np.ones_like(mid)
     if seeds == 1:
         zero = np.zeros_like(mid)
         return Crossed(mid, item, zero, zero, n, 1, item_df)
@@ -116,6 +120,10 @@ def linearised(scores: Floats, labels: NDArray[np.intp] | None) -> Floats:
     expansion gives each cluster g the value ``m_s + (G / n_s) sum over g of (x - m_s)``, where n_s counts the
     seed's answers (Cochran 1977, section 6; for models, Miller 2024). Without holes and clusters these are the scores.
 
+    A large cluster pulls the mean towards itself and so looks less deviant than it is: with h its share of the answers,
+    its value is taken ``(1 - 1/G) / (1 - h)`` times as far off, the jackknife's correction (MacKinnon, Nielsen and Webb
+    2023), which is 1 for clusters of one size. `cluster_df` is its companion.
+
     Parameters
     ----------
     scores : array of shape (..., n_seeds, n_items)
@@ -134,7 +142,24 @@ def linearised(scores: Floats, labels: NDArray[np.intp] | None) -> Floats:
     groups = int(labels.max()) + 1
     order = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[order], np.arange(groups))
-    return mean + np.add.reduceat(off[..., order], starts, axis=-1) * (groups / answered)
+    totals = np.add.reduceat(off[..., order], starts, axis=-1) * (groups / answered)
+    if groups > 1:
+        share = np.add.reduceat((~holes)[..., order].astype(float), starts, axis=-1) / answered
+        totals = totals * (1 - 1 / groups) / np.maximum(1 - share, 1 / (2 * scores.shape[-1]))
+        totals = totals - totals.mean(-1, keepdims=True)
+    return mean + totals
+
+
+def cluster_df(labels: NDArray[np.intp] | None) -> float:
+    """Degrees of freedom that clusters of these sizes leave: the effective number of clusters, less one; inf without clusters.
+
+    ``n^2 / sum of n_g^2`` clusters of one size would say as much (Carter, Schnepel and Steigerwald 2017); where one cluster
+    holds half of the items that is fewer than four, however many small ones there are.
+    """
+    if labels is None:
+        return np.inf
+    sizes = np.bincount(labels).astype(float)
+    return max(1.0, float(sizes.sum() ** 2 / (sizes**2).sum()) - 1)
 
 
 def score_interval(

@@ -18,6 +18,7 @@ from bakeoff.contract import Interval
 from bakeoff.errors import BakeoffError
 from bakeoff.measure.crossed import (
     Crossed,
+    cluster_df,
     crossed,
     interval_ends,
     is_binary,
@@ -113,9 +114,11 @@ def mean_interval(
         raise BakeoffError(f"One {unit} has no spread to make an interval from.", fix=f"answer at least two {unit}s")
     if is_binary(x):
         return interval_of(
-            crossed(z, tails=labels is not None and len(x) > 1), bounds=(0.0, 1.0), most=float((~np.isnan(x)).sum())
+            crossed(z, tails=labels is not None and len(x) > 1, most_df=cluster_df(labels)),
+            bounds=(0.0, 1.0),
+            most=float((~np.isnan(x)).sum()),
         )
-    return interval_of(crossed(z, tails=True), bounds=bounds)
+    return interval_of(crossed(z, tails=True, most_df=cluster_df(labels)), bounds=bounds)
 
 
 def interval_of(table: Crossed, *, bounds: tuple[float, float] | None, most: float = math.inf) -> Interval:

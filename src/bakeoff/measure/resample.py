@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bakeoff.contract import Interval
 from bakeoff.errors import BakeoffError
-from bakeoff.measure.crossed import Crossed, Floats, labels_of, t_quantile
+from bakeoff.measure.crossed import Crossed, Floats, cluster_df, labels_of, t_quantile
 
 Statistic: TypeAlias = Callable[[NDArray[np.intp]], Any]
 """A metric as a function of item positions: ``statistic(positions)`` is a float, or one float per seed."""
@@ -106,10 +106,12 @@ def bootstrap_crossed(
     # A resample of n has (n - 1) / n of the variance of a fresh sample.
     of_mean = drawn.mean(1).var(ddof=1) * n / (n - 1)
     mid = np.asarray(observed.mean())
+    most_df = cluster_df(labels)
+    item_df = np.asarray(most_df) if most_df < n - 1 else None
     if seeds == 1:
-        return Crossed(mid, of_mean * n, np.zeros(()), np.zeros(()), n, 1)
+        return Crossed(mid, of_mean * n, np.zeros(()), np.zeros(()), n, 1, item_df)
     about = (drawn - drawn.mean(1, keepdims=True)).var(0, ddof=1).mean() * seeds / (seeds - 1) * n / (n - 1)
-    return Crossed(mid, of_mean * n * seeds, observed.var(ddof=1) * n, np.asarray(about * n), n, seeds)
+    return Crossed(mid, of_mean * n * seeds, observed.var(ddof=1) * n, np.asarray(about * n), n, seeds, item_df)
 
 
 def percentile_interval(drawn: Floats, observed: float, n: int) -> Interval:

@@ -256,7 +256,8 @@ def _logprobs(given: Any) -> tuple[TokenChances, ...]:
             value = one.get("logprob") if isinstance(one, Mapping) else None
             token = one.get("token") if isinstance(one, Mapping) else None
             usable = isinstance(token, str) and isinstance(value, int | float) and not isinstance(value, bool)
-            if not usable or math.isnan(value) or value > 1e-3:  # type: ignore[operator, arg-type]
+            # Compared before it is converted: an integer of 400 digits has no float.
+            if not usable or not (value == -math.inf or -1e300 < value <= 1e-3):  # type: ignore[operator]
                 return ()
             chances.setdefault(str(token), float(value))  # type: ignore[arg-type]
         if sum(math.exp(value) for value in chances.values()) > 1.02:

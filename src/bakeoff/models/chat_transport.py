@@ -242,7 +242,7 @@ class Transport:
     def _refusal(self, response: httpx.Response) -> Failure:
         status = response.status_code
         if 300 <= status < 400:
-            host = shown(urlsplit(response.headers.get("location", "")).hostname or "itself", 80)
+            host = shown(_host_named(response.headers.get("location", "")), 80)
             return Failure(
                 f"redirected: HTTP {status} to {host}; redirects are not followed, so that the key goes nowhere else", counts=True
             )
@@ -313,6 +313,13 @@ def _close_all(lines: deque[_Line]) -> None:
     with suppress(IndexError):
         while True:
             lines.pop().client.close()
+
+
+def _host_named(location: str) -> str:
+    try:
+        return urlsplit(location).hostname or "itself"
+    except ValueError:
+        return "no address"
 
 
 def is_loopback(host: str) -> bool:

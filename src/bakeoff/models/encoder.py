@@ -25,31 +25,31 @@ CHARACTERS_PER_TOKEN = 64
 
 
 class SentenceEncoder:
-    """A BERT-like encoder from a folder with one ``.onnx`` file and a ``tokenizer.json``.
+    """A BERT-like encoder: an ``.onnx`` file and its ``tokenizer.json``.
 
     Parameters
     ----------
-    folder : Path
-        Where the model is.
+    path : Path
+        A folder with one ``.onnx`` file (or one called ``model.onnx``) and the tokenizer, or the ``.onnx`` file itself,
+        whose tokenizer lies beside it or one folder above it, as repositories of sentence encoders lay them out.
     longest : int, default=256
         Tokens read of each text, special tokens included.
 
     Raises
     ------
     AssetError
-        If the folder lacks a file or a file cannot be read.
+        If a file is missing, cannot be read, or is no encoder of tokens.
     """
 
-    def __init__(self, folder: Path, *, longest: int = LONGEST) -> None:
+    def __init__(self, path: Path, *, longest: int = LONGEST) -> None:
         needs("onnxruntime", "tokenizers", extra="text", why="A sentence encoder")
         if longest < 3:
             raise BakeoffError(f"longest is {longest}; it must be at least 3 tokens.", fix="set longest to 256")
         import onnxruntime
         from tokenizers import Tokenizer
 
-        model, vocabulary = _model_file(Path(folder)), Path(folder) / "tokenizer.json"
-        if not vocabulary.is_file():
-            raise AssetError(f"{folder} has no tokenizer.json.", fix="give a folder with an .onnx model and its tokenizer.json")
+        model = Path(path) if Path(path).is_file() else _model_file(Path(path))
+        vocabulary = _vocabulary_of(Path(path), model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         options.inter_op_num_threads = 1
@@ -58,12 +58,20 @@ class SentenceEncoder:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
             self._tokenizer = Tokenizer.from_file(str(vocabulary))
         except Exception as error:  # both libraries raise plain exceptions of their own making
-            raise AssetError(f"The encoder in {folder} cannot be loaded: {error}", fix="fetch the model again") from error
+            raise AssetError(f"The encoder in {path} cannot be loaded: {error}", fix="fetch the model again") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(longest)
         self._longest = longest
         self._inputs = {given.name for given in self._session.get_inputs()}
-        self.dimensions = int(self._session.get_outputs()[0].shape[-1])
+        shape = self._session.get_outputs()[0].shape
+        unknown = self._inputs - {"input_ids", "attention_mask", "token_type_ids"}
+        if unknown or len(shape) != 3 or not isinstance(shape[-1], int):
+            wants = f"wants {', '.join(sorted(unknown))}" if unknown else f"gives a first output of shape {shape}"
+            raise AssetError(
+                f"{model} {wants}: it is no encoder with one vector per token.",
+                fix="export the encoder itself (feature extraction), without a head or a pooling layer",
+            )
+        self.dimensions = shape[-1]
         self.depends_on_batch = b"DynamicQuantizeLinear" in model.read_bytes()
 
     def encode(self, texts: Sequence[str], batch_size: int = 32, normalise: bool = True) -> np.ndarray:
@@ -121,8 +129,15 @@ def open_encoder(spec: str, *, longest: int = LONGEST) -> SentenceEncoder:
     """The encoder that a setting names: a catalogue name (``minilm-int8``), ``hub:org/name``, or a folder. Raises AssetError."""
     from bakeoff.assets import resolve
 
-    path = Path(resolve(spec, kind="onnx"))
-    return SentenceEncoder(path if path.is_dir() else path.parent, longest=longest)
+    return SentenceEncoder(resolve(spec, kind="onnx"), longest=longest)
+
+
+def _vocabulary_of(path: Path, model: Path) -> Path:
+    folders = [path] if path.is_dir() else [model.parent, model.parent.parent]
+    found = next((file for folder in folders if (file := folder / "tokenizer.json").is_file()), None)
+    if found is None:
+        raise AssetError(f"{path} has no tokenizer.json.", fix="give a folder with an .onnx model and its tokenizer.json")
+    return found
 
 
 def _model_file(folder: Path) -> Path:

@@ -49,7 +49,8 @@ def learning(document: Document) -> Figure | None:
     low, high = bounds(document)
     return both(
         "learning",
-        "Whiskers are 95% intervals. Both ends of a line were trained by the same settings; only the number of items differs.",
+        "Whiskers are 95% intervals. All points of a line were trained by the same settings; the number of items differs, and "
+        "points before the last may rest on fewer seeds.",
         table,
         lambda i, w: lines.curves(
             i,

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.decide.record import ApproachResult, Document
+from bakeoff.decide.values import answered_share, is_floor
 from bakeoff.report import evidence, measurements, tables, ties
 from bakeoff.report import format as form
 from bakeoff.report.charts import svg
@@ -52,8 +53,12 @@ _PLAIN = (
 ADVICE = {
     "clear": "Use {choice}.",
     "good_enough": "Use {choice}: it is good enough by what was asked for beforehand.",
-    "undecided": "Settle nothing on quality yet: the test could not tell the best ones apart.",
+    "undecided": "Use {choice} for now, and know that the test does not settle it.",
     "none_within_limits": "Use none of them as they are: none keeps within the limits that were set.",
+    "none_recommended": "Use none of them as they are: none is better than always giving the same answer.",
+    "no_choice": "Settle nothing on quality yet: the test could not tell the best ones apart.",
+    "alone": "Use {choice} for now, and know that there was no other to compare it with.",
+    "no_better_than_floor": "Use none of them yet: {choice} is ahead, but its lead over always giving the same answer may be chance.",
     "nothing_ran": "Decide nothing yet: nothing was measured.",
 }
 
@@ -84,7 +89,7 @@ def escape(value: Any) -> Markup:
     line = _EDGE.sub(r"\\_", line)
     line = re.sub(r"&(?=#?\w+;)", "&amp;", line)
     line = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", line)
-    line = re.sub(r"(?i)\b(https?|ftp|mailto|javascript|data|xmpp):", r"\1\\:", line)
+    line = re.sub(r"(?i)\b(https?|ftp|mailto|javascript|data|xmpp):(?=\S)", r"\1\\:", line)
     line = re.sub(r"(?i)\bwww\.", r"www\\.", line)
     line = _LINE_START.sub(r"\\\1", line)
     return Markup(_NUMBERED.sub(r"\1\\\2", line))
@@ -191,7 +196,8 @@ def _quality(result: ApproachResult, document: Document) -> str:
     if value is None:
         return form.MISSING
     if _counts_right(document):
-        return f"{value.mid * 100:.1f} of 100"
+        share = answered_share(result)
+        return f"{value.mid * 100:.1f} of 100" + (f" answered ({1 - share:.1%} left open)" if share < 0.995 else "")
     return form.metric_form(study.metric, study)(value.mid)
 
 
@@ -225,8 +231,9 @@ def _sure(document: Document) -> list[str]:
     if value is not None and chosen is not None:
         show = form.metric_form(study.metric, study)
         if _counts_right(document):
+            answered = " that it answered" if answered_share(chosen) < 0.995 else ""
             said.append(
-                f"{chosen.name} was right on {value.mid * 100:.1f} of 100 test items. On other items of the same kind, expect "
+                f"{chosen.name} was right on {value.mid * 100:.1f} of 100 test items{answered}. On other items of the same kind, expect "
                 f"between {value.low * 100:.1f} and {value.high * 100:.1f}."
             )
         else:
@@ -240,7 +247,7 @@ def _sure(document: Document) -> list[str]:
             said.append(f"On {value.n:,} test items it could not be told apart from: {', '.join(tied)}.")
         elif len(ties.measured(document)) > 1:
             said.append(f"On {value.n:,} test items it was told apart from every other approach.")
-    if verdict.sure is not None and chosen is not None:
+    if verdict.sure is not None and chosen is not None and len(document.sensitivity.win_shares) > 1:
         said.append(f"It comes first in {form.share(verdict.sure)} of the ways to weigh quality, cost and speed that were tried.")
     problems = sum(c.outcome == "problem" for c in document.checks)
     unknown = sum(c.outcome == "could_not_run" for c in document.checks)
@@ -264,14 +271,28 @@ def _cost(document: Document) -> list[str]:
     return said
 
 
+def _advice(document: Document) -> str:
+    """Which advice suits the verdict: its kind, or why it is undecided or nothing is recommended."""
+    verdict, seen = document.verdict, ties.seen_from(document)
+    if verdict.kind == "none_within_limits":
+        return verdict.kind if document.study.limits else "none_recommended"
+    if verdict.choice is None:
+        return "nothing_ran" if verdict.kind == "nothing_ran" else "no_choice"
+    if verdict.kind != "undecided":
+        return verdict.kind
+    if len(ties.measured(document)) < 2:
+        return "alone"
+    for floor in (r.name for r in document.approaches if is_floor(r) and r.name in ties.measured(document)):
+        found = seen.get((verdict.choice, floor))
+        if found is None or found.verdict != "superior":
+            return "no_better_than_floor"
+    return "undecided"
+
+
 def _context(document: Document) -> dict[str, Any]:
     verdict = document.verdict
     lead, rest = sentences(verdict.sentence)
-    advice = ADVICE[verdict.kind]
-    if "{choice}" in advice and not verdict.choice:
-        advice = ADVICE["undecided"]
-    if verdict.kind == "undecided" and verdict.choice:
-        advice = "Use {choice} for now, and know that the test is too small to settle it."
+    advice = ADVICE[_advice(document)]
     return {
         "d": document,
         "lead": lead,
@@ -282,6 +303,7 @@ def _context(document: Document) -> dict[str, Any]:
         "business": _business_table(document),
         "chart": text_chart(document),
         "order_note": ties.order_note(document),
+        "cost_note": tables.COST_NOTE if any(r.usd_per_1000 for r in document.approaches) else "",
         "comparison": tables.comparison(document),
         "differs": tables.differs(document),
         "items": listed(document)[:MOST_ITEMS],

@@ -219,6 +219,12 @@ def checks_say(document: Document) -> str:
     return ", ".join(f"{n} {word + 's' if n > 1 and word in ('problem', 'tip') else word}" for n, word in counts if n)
 
 
+def _kind(document: Document) -> tuple[str, str]:
+    if document.verdict.kind == "none_within_limits" and not document.study.limits:
+        return KINDS["none_within_limits"][0], "None recommended"
+    return KINDS[document.verdict.kind]
+
+
 def _pairs(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, form.setting(value)) for key, value in given.items()]
 
@@ -235,7 +241,7 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
         "sections": SECTIONS,
         "lead": lead,
         "rest": rest,
-        "kind": KINDS[document.verdict.kind],
+        "kind": _kind(document),
         "facts": facts(document),
         "fig": {
             "evidence": evidence.evidence(document),
@@ -248,6 +254,7 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
             "differences": evidence.differences(document),
         },
         "order_note": ties.order_note(document),
+        "cost_note": tables.COST_NOTE if any(r.usd_per_1000 for r in document.approaches) else "",
         "break_evens": measurements.own_break_evens(document),
         "comparison": tables.comparison(document),
         "everything": tables.everything(document),

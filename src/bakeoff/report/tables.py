@@ -62,6 +62,13 @@ def score_cell(result: ApproachResult, metric: str, document: Document) -> Cell:
     return Cell(shown, value.mid if value else None, "num", note=note)
 
 
+COST_NOTE = (
+    "Cost per 1,000 is that of a machine that is busy all the time (or of answers bought); cost a day is at the stated "
+    "volume, with the hours in which a reserved machine waits."
+)
+"""The two do not convert into each other: a lead who multiplies one finds a different bill."""
+
+
 def common_n(document: Document) -> int | None:
     """The n that all figures of all metrics rest on, or None where it differs or nothing was measured."""
     found = {value.n for result in document.approaches for value in result.metrics.values()}

@@ -71,6 +71,7 @@ class Clock:
     timings: int
     took: dict[Trial, float] = field(default_factory=dict)
     timed: int = 0
+    timed_seconds: list[float] = field(default_factory=list)
 
     def expected(self, trial: Trial) -> float | None:
         """Seconds that a trial should take, judged from those of its approach that are done."""
@@ -93,8 +94,10 @@ class Clock:
             if expected is None:
                 return len(self.took) / max(1, len(self.trials)), None
             remaining += max(0.0, expected - (worker.seconds if worker else 0.0))
-        timing = (self.timings - self.timed) * self.timing_seconds
-        spent = sum(self.took.values()) / self.workers + self.timed * self.timing_seconds
+        known = self.timed_seconds
+        each = sum(known) / len(known) if known else self.timing_seconds
+        timing = (self.timings - self.timed) * each
+        spent = sum(self.took.values()) / self.workers + sum(known)
         left = remaining / self.workers + timing
         return spent / max(1e-9, spent + left), left
 
@@ -275,6 +278,8 @@ def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, 
         ledger.write_measures(worker.trial, measures)
     if worker.job == "trial":
         clock.took[worker.trial] = worker.seconds
+    else:
+        clock.timed_seconds.append(worker.seconds)
     failed = measures.get("failure")
     note = failed["what"] if failed else f"{worker.seconds:.0f} s"
     watch(_event("failed" if failed else "done", worker.trial, note, clock, pool, 1.0))

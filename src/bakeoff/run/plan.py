@@ -6,9 +6,10 @@ missing packages. Seeds come first in the order, so a run that ends early has se
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 from bakeoff import registry
 from bakeoff.contract import Trial, UsesAssets
@@ -32,11 +33,37 @@ def make(study_task: str, spec: ApproachSpec) -> Any:
             raise BadStudy(
                 f"Approach {spec.use!r} has no setting {name!r}.", fix=nearest(name, accepted) or f"{spec.use} has no settings"
             )
+    settings = {name: _typed(spec, known, name, value) for name, value in spec.settings.items()}
     try:
-        return known(**spec.settings)
+        return known(**settings)
     except (TypeError, ValueError) as error:
         raise BadStudy(
             f"Approach {spec.name!r} does not take these settings: {error}.", fix=f"see `bakeoff show {spec.use}`"
+        ) from error
+
+
+def _typed(spec: ApproachSpec, known: type, name: str, value: Any) -> Any:
+    """A setting as the type that the approach's class says: a list as a tuple, 3 as 3.0.
+
+    Raises
+    ------
+    BadStudy
+        If it is of another kind ('many' for a number).
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        hint = get_type_hints(known).get(name)
+    except (NameError, TypeError):
+        return value  # a plugin's annotation that only its type checker can read
+    if hint is None or get_origin(hint) is ClassVar:
+        return value
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        says = error.errors()[0]["msg"].removeprefix("Input ")
+        raise BadStudy(
+            f"Setting {name!r} of {spec.name!r} is {value!r}: it {says}.", fix=f"see `bakeoff show {spec.use}`"
         ) from error
 
 
@@ -44,6 +71,22 @@ def settings_of(approach: Any) -> dict[str, Any]:
     """An approach's settings as run, defaults included."""
     names = inspect.signature(type(approach)).parameters
     return {name: getattr(approach, name) for name in names if hasattr(approach, name)}
+
+
+def settings_with_defaults(approach_class: type) -> dict[str, str]:
+    """Every setting of an approach and its default as text; 'needed' where there is none."""
+    factories = {
+        field.name: field.default_factory
+        for field in (dataclasses.fields(approach_class) if dataclasses.is_dataclass(approach_class) else ())
+        if field.default_factory is not dataclasses.MISSING
+    }
+    found = {}
+    for name, parameter in inspect.signature(approach_class).parameters.items():
+        if name in factories:
+            found[name] = repr(factories[name]())
+        else:
+            found[name] = "needed" if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+    return found
 
 
 def seeds_of(study: Study, spec: ApproachSpec) -> tuple[int, ...]:
@@ -75,17 +118,20 @@ def plan(study: Study) -> tuple[Trial, ...]:
     return (*full, *curve)
 
 
-def needed_assets(study: Study) -> list[str]:
-    """Catalogue names of the weights and data that a study needs (other sources are left to the approaches)."""
-    found: list[str] = []
+def needed_assets(study: Study) -> dict[str, str]:
+    """Weights and data that a study needs, each with the kind of file wanted of it: data, safetensors, onnx, gguf or weights.
+
+    The kind matters where a setting names a whole repository of a hub; an approach class says it as ``asset_kind``.
+    """
+    found: dict[str, str] = {}
     source = study.data.get("source", "")
     if isinstance(source, str) and source.startswith("asset:"):
-        found.append(source.removeprefix("asset:"))
+        found[source.removeprefix("asset:")] = "data"
     for spec in study.approaches:
         approach = make(study.task, spec)
         if isinstance(approach, UsesAssets):
-            found.extend(approach.assets())
-    return list(dict.fromkeys(found))
+            found |= dict.fromkeys(approach.assets(), getattr(approach, "asset_kind", "weights"))
+    return found
 
 
 def share(ids: Sequence[str], targets: Mapping[str, Any], fraction: float) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pyarrow as pa
@@ -170,3 +171,25 @@ def test_the_hub_out_of_reach_is_one_clear_error(monkeypatch: pytest.MonkeyPatch
     for name in ("../etc", "a/b/c", "", "a b"):
         with pytest.raises(BadData, match="no name of a data set"):
             open_hub(name)
+
+
+@pytest.mark.parametrize("name", ["BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"])
+def test_a_hub_data_set_keeps_away_from_the_network_when_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    pytest.importorskip("datasets")
+    from huggingface_hub import constants
+
+    from bakeoff.tasks.text import hub
+
+    asked: list[object] = []
+
+    def connect(*where: object, **options: object) -> socket.socket:
+        asked.append(where)
+        return socket.socket()
+
+    monkeypatch.setattr(hub.socket, "create_connection", connect)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for other in ("BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(other, raising=False)
+    assert hub._reachable() and len(asked) == 1
+    monkeypatch.setenv(name, "1")
+    assert not hub._reachable() and len(asked) == 1

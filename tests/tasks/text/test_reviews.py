@@ -79,10 +79,8 @@ def test_files_that_are_not_as_published_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-def test_the_published_files() -> None:
-    from bakeoff.assets import fetch
-
-    found = load_reviews(fetch("product-reviews"))
+def test_the_published_files(real_assets: Path) -> None:
+    found = load_reviews(real_assets / "product-reviews")
     assert len(found.items) == 2943 and len({item.group for item in found.items}) == 298
     assert sum(item.target == "positive" for item in found.items) == 1725
     assert found.facts["rater_ceiling"]["mid"] == pytest.approx(0.9458, abs=1e-4)

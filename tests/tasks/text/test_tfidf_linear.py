@@ -40,3 +40,9 @@ def test_training_items_of_one_class_or_without_words_are_refused() -> None:
     with pytest.raises(BadData) as caught:
         TfidfLinear().fit([Item("1", "", "x"), Item("2", " ", "y")], [], seed=0, progress=quiet)
     assert caught.value.fix
+
+
+def test_no_strength_to_try_is_refused() -> None:
+    with pytest.raises(BadData, match="no value of C") as caught:
+        TfidfLinear(strengths=()).fit(sentences(20), sentences(8, start=20), seed=0, progress=quiet)
+    assert caught.value.fix

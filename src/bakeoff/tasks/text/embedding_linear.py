@@ -42,6 +42,7 @@ class EmbeddingLinear:
     longest: int = 256
     batch_size: int = 32
 
+    asset_kind: ClassVar[str] = "onnx"
     requires: ClassVar[Requires] = Requires(("sklearn", "safetensors", "onnxruntime", "tokenizers"), extra="text")
 
     def assets(self) -> Sequence[str]:

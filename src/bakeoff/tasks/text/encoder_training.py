@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.contract import Answer, Item, Progress
-from bakeoff.errors import BadData, BadStudy
+from bakeoff.errors import AssetError, BadData, BadStudy, BakeoffError
 from bakeoff.models.threads import threads
 
 
@@ -69,17 +69,30 @@ def classifier(encoder: Any, n_labels: int, dropout: float) -> Any:
 
 
 def load_encoder(folder: Path) -> tuple[Any, Any]:
-    """Tokenizer and encoder of a checkpoint folder (safetensors only, no code from the checkpoint)."""
+    """Tokenizer and encoder of a checkpoint folder (safetensors only, no code from the checkpoint).
+
+    Raises
+    ------
+    AssetError
+        If the folder is no checkpoint that the library can load as an encoder.
+    """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     quiet_transformers()
     torch.set_num_threads(threads())
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    # BERT's pooler is not part of this network: leaving it out saves its memory and its gradients.
-    extra = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta") else {}
-    encoder = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **extra)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+        # BERT's pooler is not part of this network: leaving it out saves its memory and its gradients.
+        extra = {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta") else {}
+        encoder = AutoModel.from_pretrained(folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, **extra)
+    except Exception as error:  # the library raises a dozen kinds for a missing or foreign file
+        says = str(error).strip().splitlines() or [type(error).__name__]
+        raise AssetError(
+            f"{folder} cannot be loaded as an encoder: {says[0][:200]}",
+            fix="name a folder or hub:org/name with config.json, a tokenizer and model.safetensors",
+        ) from error
     return tokenizer, encoder
 
 
@@ -105,14 +118,11 @@ def in_bfloat16(precision: str) -> bool:
 
 
 def quiet_transformers() -> None:
-    """The library never prints; neither do the ones below it."""
-    import datasets
+    """The library never prints."""
     import transformers
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    datasets.utils.logging.set_verbosity_error()
-    datasets.disable_progress_bars()
 
 
 def encode(tokenizer: Any, texts: Sequence[str], longest: int) -> list[list[int]]:
@@ -139,6 +149,8 @@ def train(
     ------
     BadData
         If the training items hold fewer than two classes.
+    BakeoffError
+        If training diverged: no epoch had a validation loss that is a number.
     """
     import tempfile
 
@@ -150,6 +162,9 @@ def train(
         raise BadData(
             "An encoder needs at least two classes in the training items.", fix="give more items, or items of another class"
         )
+    # Imported for training alone: it would add some 90 MB to a model that only answers.
+    datasets.utils.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
     codes = {label: index for index, label in enumerate(labels)}
 
     def table(items: Sequence[Item]) -> Any:
@@ -222,8 +237,15 @@ def train(
         )
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
+        # The Trainer leaves its bfloat16 wrapper on the model: answers would then differ from the restored model's.
+        trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     if best["state"] is not None:
         model.load_state_dict(best["state"], strict=False)
+    elif curve:
+        raise BakeoffError(
+            f"Training diverged: the validation loss is {curve[-1]['valid_loss']} at learning rate {recipe.learning_rate:g}.",
+            fix="set a smaller `learning_rate`, e.g. 5e-5",
+        )
     model.eval()
     return {
         "epochs_run": len(curve) or epochs,
@@ -253,7 +275,10 @@ def answers(
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            padded = tokenizer.pad({"input_ids": [ids[i] for i in chosen]}, return_tensors="pt")
+            # Trained on a GPU the network is still there; restored it is wherever torch puts things.
+            padded = tokenizer.pad({"input_ids": [ids[i] for i in chosen]}, return_tensors="pt").to(
+                next(model.parameters()).device
+            )
             logits = model(input_ids=padded["input_ids"], attention_mask=padded["attention_mask"])["logits"]
             for index, row in zip(chosen, torch.softmax(logits.double(), -1).tolist(), strict=True):
                 rows[index] = row

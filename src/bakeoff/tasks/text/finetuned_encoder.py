@@ -32,6 +32,8 @@ class FinetunedEncoder:
         Epochs without a better validation loss before training stops.
     fewest_steps : int
         Small training sets get more epochs, until this many steps are reached.
+    precision : {'auto', 'float32', 'bfloat16'}
+        Of the matrix products in training; 'auto' is bfloat16 where the hardware has it. Answers are in float32.
     train_embeddings : bool
         Also train the word embeddings (half of a small encoder's parameters).
     """
@@ -49,6 +51,7 @@ class FinetunedEncoder:
     precision: str = "auto"
     train_embeddings: bool = False
 
+    asset_kind: ClassVar[str] = "safetensors"
     requires: ClassVar[Requires] = Requires(("torch", "transformers", "datasets", "accelerate", "safetensors"), extra="encoders")
 
     def assets(self) -> Sequence[str]:
@@ -108,7 +111,7 @@ class FinetunedEncoder:
         extra = {} if any(".pooler." in name for name in state) else _without_pooler(config)
         encoder = AutoModel.from_config(config, trust_remote_code=False, **extra)
         self.network_ = encoder_training.classifier(encoder, len(self.labels_), self.dropout)
-        self.network_.load_state_dict(state, strict=False)
+        self.network_.load_state_dict(state)
         self.network_.eval()
         return self
 

@@ -120,7 +120,9 @@ def _reachable() -> bool:
     """Whether the hub takes a connection within `REACH_SECONDS`. In a thread, because looking up a name cannot be given a limit."""
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE:
+    from bakeoff.assets import hub
+
+    if hub.offline() or constants.HF_HUB_OFFLINE:
         return False
     address = urlsplit(constants.ENDPOINT)
     reached = threading.Event()

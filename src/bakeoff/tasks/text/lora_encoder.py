@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.errors import BakeoffError, RunError
 from bakeoff.tasks.text import encoder_training
 
 
@@ -29,14 +30,14 @@ class LoraEncoder:
         Rank of the adapters and their scale (the product is multiplied by alpha / rank).
     layers : sequence of str
         Names of the linear layers that get an adapter, or ``all-linear``.
-    epochs, batch_size, learning_rate, head_learning_rate, weight_decay, dropout, longest, patience, fewest_steps
+    epochs, batch_size, learning_rate, head_learning_rate, weight_decay, dropout, longest, patience, fewest_steps, precision
         As in `finetuned-encoder`.
     """
 
     model: str = "minilm"
     rank: int = 8
     alpha: int = 16
-    layers: Sequence[str] = ("query", "value")
+    layers: Sequence[str] | str = ("query", "value")
     epochs: int = 3
     batch_size: int = 16
     learning_rate: float = 1e-3
@@ -48,6 +49,7 @@ class LoraEncoder:
     fewest_steps: int = 60
     precision: str = "auto"
 
+    asset_kind: ClassVar[str] = "safetensors"
     requires: ClassVar[Requires] = Requires(
         ("torch", "transformers", "datasets", "accelerate", "peft", "safetensors"), extra="encoders"
     )
@@ -67,8 +69,15 @@ class LoraEncoder:
         self.labels_ = sorted({str(item.target) for item in train})
         self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="safetensors"))
         layers = self.layers if self.layers == "all-linear" else list(self.layers)
-        config = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=layers, lora_dropout=self.dropout)
-        self.network_ = encoder_training.classifier(peft.get_peft_model(encoder, config), len(self.labels_), self.dropout)
+        try:
+            config = peft.LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=layers, lora_dropout=self.dropout)
+            adapted = peft.get_peft_model(encoder, config)
+        except ValueError as error:
+            raise BakeoffError(
+                f"lora-encoder cannot adapt {self.model!r}: {str(error).splitlines()[0][:200]}",
+                fix="set `layers: all-linear`, or name linear layers of this encoder",
+            ) from error
+        self.network_ = encoder_training.classifier(adapted, len(self.labels_), self.dropout)
         recipe = encoder_training.Recipe(
             self.epochs, self.batch_size, self.learning_rate, self.head_learning_rate, self.weight_decay,
             self.dropout, self.longest, self.patience, self.fewest_steps, self.precision,
@@ -92,13 +101,19 @@ class LoraEncoder:
         (folder / "classifier.json").write_text(json.dumps({"labels": self.labels_, "model": self.model}), encoding="utf-8")
 
     def restore(self, folder: Path) -> LoraEncoder:
-        """Read what `save` wrote, over the encoder of the setting `model`."""
+        """Read what `save` wrote, over the encoder of the setting `model`. RunError if it was trained over another one."""
         import peft
         from safetensors.torch import load_file
 
         from bakeoff.assets import resolve
 
-        self.labels_ = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))["labels"]
+        about = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
+        if about["model"] != self.model:
+            raise RunError(
+                f"{folder} was trained over the encoder {about['model']!r}, not {self.model!r}.",
+                fix=f"set model to {about['model']}",
+            )
+        self.labels_ = about["labels"]
         self.tokenizer_, encoder = encoder_training.load_encoder(resolve(self.model, kind="safetensors"))
         adapted = peft.PeftModel.from_pretrained(encoder, str(folder / "adapter"), local_files_only=True)
         self.network_ = encoder_training.classifier(adapted, len(self.labels_), self.dropout)

@@ -82,6 +82,7 @@ class PromptedLLM:
     context: int = 2048
     max_tokens: int = 12
 
+    asset_kind: ClassVar[str] = "gguf"
     requires: ClassVar[Requires] = Requires(("cyllama",), extra="llm")
 
     def assets(self) -> Sequence[str]:

@@ -54,8 +54,9 @@ class TfidfLinear:
             raise BadData(
                 "tfidf-linear needs at least two classes in the training items.", fix="give more items, or items of another class"
             )
+        if not self.strengths:
+            raise BadData("tfidf-linear was given no value of C to try.", fix="give `strengths` at least one number")
         few = self.min_documents if len(texts) >= 50 else 1
-
         union = self._features(few)
         try:
             matrix = union.fit_transform(texts)
