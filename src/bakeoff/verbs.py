@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.contract import Progress, quiet
+from bakeoff.contract import Metric, Progress, quiet
 from bakeoff.errors import BadStudy, BakeoffError, RunError, nearest
 from bakeoff.run.engine import Event, Settings, Watch, execute, find_unfinished, prepare, watch_nothing
 from bakeoff.run.ledger import Ledger, all_runs, find_run, to_json
@@ -88,8 +88,8 @@ def run_study(
     settings = Settings(Path(runs), workers, budget_seconds)
     began = time.monotonic()
     ledger = _ledger(study, settings, resume, approaches, seeds, watch)
-    watch(Event("run", None, 0.0, str(ledger.folder), 0.0, None))
     with ledger.locked():
+        watch(Event("run", None, 0.0, str(ledger.folder), 0.0, None))
         before = _wall(ledger)
         spent = before["seconds"]
         command = before["command"] or _command(study, approaches, seeds)
@@ -132,7 +132,7 @@ def _ledger(
     )
 
 
-def _refuse(study: Study, metrics: Collection[str]) -> None:
+def _refuse(study: Study, metrics: Mapping[str, Metric]) -> None:
     """Refuse limits, weights, values and prices that could not be decided with, before any minute is spent."""
     from bakeoff.decide.limits import METRICS, parse_limits
     from bakeoff.decide.values import central_weights, criterion_name
@@ -143,6 +143,14 @@ def _refuse(study: Study, metrics: Collection[str]) -> None:
     for name in study.values:
         criterion_name(name)
     resolve(study.prices)
+    metric = metrics[study.metric or next(iter(metrics))]
+    if study.margin >= metric.high - metric.low:
+        hint = (
+            f"did you mean {study.margin / 100:g}?"
+            if metric.percent and study.margin < 100
+            else f"give less than {metric.high:g}"
+        )
+        raise BadStudy(f"`margin` is {study.margin:g}, but {metric.title} goes from {metric.low:g} to {metric.high:g}.", fix=hint)
 
 
 def _narrowed(study: Study, approaches: Sequence[str] | None, seeds: int | None) -> Study:

@@ -113,8 +113,9 @@ def test_only_answers_are_scored():
 def test_names_order_and_direction():
     two, three = c.metrics(("yes", "no")), c.metrics(("x", "y", "z"))
     assert list(three)[:5] == ["accuracy", "macro_f1", "weighted_f1", "brier", "log_loss"]
-    assert {"macro_precision", "macro_recall", "weighted_precision"} < set(three)
-    assert {"f1[yes]", "precision[no]", "recall[yes]"} < set(two) and len(two) == 11
+    assert {"macro_precision", "macro_recall", "weighted_precision", "recall[z]"} < set(three)
+    assert "recall[x1]" not in c.metrics([f"x{i}" for i in range(13)])
+    assert {"f1[yes]", "precision[no]", "recall[yes]"} < set(two) and len(two) == 14
     assert two["accuracy"].percent and not two["brier"].higher_is_better
     items, answers = study(["yes", "yes", "no", "no"], ["yes", "no", "no", "no"])
     assert two["recall[yes]"].whole(items, answers) == 0.5

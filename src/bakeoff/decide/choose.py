@@ -55,6 +55,7 @@ class Relation:
     margin: float
     n_to_settle: int | None = None
     keeps_margin: bool = False
+    needs_seeds: bool = False
 
     @property
     def good_enough(self) -> bool:
@@ -143,7 +144,7 @@ def relation(question: Question, x: Candidate, y: Candidate) -> Relation:
             ends = sorted((turn * pair.difference.low, turn * pair.difference.high))
             gain = Interval(turn * pair.difference.mid, ends[0], ends[1], pair.difference.n)
             keeps = pair.a_good_enough if pair.a == x.name else pair.b_good_enough
-            return Relation(_turned(pair, x.name), gain, question.margin, pair.n_to_settle, keeps)
+            return Relation(_turned(pair, x.name), gain, question.margin, pair.n_to_settle, keeps, pair.needs_seeds)
     mine, other = x.figures.get("quality"), y.figures.get("quality")
     if mine is None or other is None:
         return Relation("undecided", Interval(0.0, -math.inf, math.inf, 0), question.margin)

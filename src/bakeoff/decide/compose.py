@@ -27,6 +27,7 @@ from bakeoff.decide.redo import redecide
 from bakeoff.decide.results import as_range, result_of
 from bakeoff.errors import BakeoffError
 from bakeoff.measure.compare import Comparison, compare, compare_whole, family, mcnemar
+from bakeoff.run import plan
 from bakeoff.run.ledger import Ledger
 from bakeoff.study import write_study
 
@@ -253,7 +254,10 @@ def _not_tested(evidence: Evidence, results: list[ApproachResult]) -> list[str]:
                 f"{result.name}: nothing that it answered can be scored by the {evidence.metric.title}, so it could not be chosen."
             )
         elif result.failure:
-            found.append(f"{result.name}: one of its processes failed ({result.failure}); its figures come from the others.")
+            wanted = len(plan.seeds_of(evidence.study, evidence.spec(result.name)))
+            lost = wanted - len(result.seeds)
+            which = f"{lost} of its {wanted} trainings failed" if lost else "its timing failed"
+            found.append(f"{result.name}: {which} ({result.failure}), so its figures come from what is left.")
     asked = evidence.study.learning_curve
     for name in asked.approaches:
         missing = [share for share in sorted(asked.fractions) if not evidence.seeds(name, share)]

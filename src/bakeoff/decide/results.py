@@ -79,7 +79,7 @@ def result_of(evidence: Evidence, name: str) -> ApproachResult:
         fit_peak_bytes=fits[0].get("peak_bytes") if fits else None,
         remote=remote,
         usd_per_1000=_bought(answers) if remote else None,
-        paid_usd=sum(a.usd or 0.0 for a in everything if not a.details.get("cached")),
+        paid_usd=_paid(evidence, name),
         context=_context(timed or measured[0]["answer"]),
     )
 
@@ -123,7 +123,8 @@ def _latency(timed: Mapping[str, Any] | None, everything: list[Answer], remote: 
     if timed:
         seconds = list(timed["single"]["seconds"])
     elif remote:
-        seconds = [a.seconds for a in everything if a.seconds is not None and a.error is None]
+        # What ended in an error or a timeout took its time as well: without it a failing server would look fast.
+        seconds = [a.seconds for a in everything if a.seconds is not None]
     else:
         seconds = []
     found = timing.percentiles(seconds)
@@ -166,6 +167,12 @@ def _context(stage: Mapping[str, Any]) -> Context | None:
         device=str(about.get("device", "unknown")),
         versions=dict(about.get("versions", {})),
     )
+
+
+def _paid(evidence: Evidence, name: str) -> float:
+    """US dollars paid for answers that this run fetched, the learning curve's included."""
+    given = [a for trial, answers in evidence.answers.items() if trial.approach == name for a in answers]
+    return sum(a.usd or 0.0 for a in given if not a.details.get("cached"))
 
 
 def _mean(values: Any) -> float | None:

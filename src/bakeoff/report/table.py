@@ -48,8 +48,13 @@ class _Ending:
         yield Text(order_note(document), style="dim")
         if document.checks:
             yield Text(f"Checks: {checks_say(document)}.", style="dim")
+        for result in document.approaches:
+            if result.failure:
+                what = "failed" if result.status == "failed" else "lost a process, so its figures come from what is left"
+                yield Text(f"{short(result.name, 32)} {what}: {short(result.failure, 120)}", style="yellow")
         if document.not_tested:
-            yield Text("Not tested: " + " ".join(short(said, 120) for said in document.not_tested[:3]), style="dim")
+            heads = [short(said.partition(":")[0].partition(",")[0].rstrip("."), 60) for said in document.not_tested]
+            yield Text(f"Not tested (see the memo): {'; '.join(dict.fromkeys(heads))}.", style="dim")
 
 
 def _table(document: Document, width: int) -> Table:

@@ -12,13 +12,13 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff import registry
-from bakeoff.contract import Finding, Progress, Task, Trial, quiet
+from bakeoff.contract import Finding, Metric, Progress, Task, Trial, quiet
 from bakeoff.errors import BadStudy, RunError, nearest
 from bakeoff.run import plan
 from bakeoff.run.ledger import FolderError, Ledger, all_runs, to_json
@@ -102,7 +102,7 @@ class Clock:
         return spent / max(1e-9, spent + left), left
 
 
-def refuse_nothing(study: Study, metrics: Collection[str]) -> None:
+def refuse_nothing(study: Study, metrics: Mapping[str, Metric]) -> None:
     """Takes every question."""
 
 
@@ -112,11 +112,11 @@ def prepare(
     base: Path,
     settings: Settings,
     progress: Progress = quiet,
-    refuse: Callable[[Study, Collection[str]], None] = refuse_nothing,
+    refuse: Callable[[Study, Mapping[str, Metric]], None] = refuse_nothing,
 ) -> Ledger:
     """Read the data, check it, split it, and write a new run folder that is ready to run.
 
-    `refuse` is given the study and the names of the task's metrics; it raises where the question cannot be decided.
+    `refuse` is given the study and the task's metrics; it raises where the question cannot be decided.
 
     Raises
     ------
