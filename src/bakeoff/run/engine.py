@@ -95,7 +95,8 @@ class Clock:
                 return len(self.took) / max(1, len(self.trials)), None
             remaining += max(0.0, expected - (worker.seconds if worker else 0.0))
         known = self.timed_seconds
-        each = sum(known) / len(known) if known else self.timing_seconds
+        # Approaches differ a thousandfold in speed, so the first few tell little: the prior counts as two of them.
+        each = (sum(known) + 2 * self.timing_seconds) / (len(known) + 2)
         timing = (self.timings - self.timed) * each
         spent = sum(self.took.values()) / self.workers + sum(known)
         left = remaining / self.workers + timing
