@@ -3,7 +3,7 @@ import re
 import pytest
 import sample
 
-from bakeoff.report.memo import escape, fenced, memo, plain, verbatim
+from bakeoff.report.memo import escape, fenced, language_models, memo, plain, verbatim
 
 FIRST = ["What to do", "How sure this is", "What it costs", "What would change it", "What was not tested"]
 SECOND = [
@@ -153,3 +153,38 @@ def test_without_a_choice_no_approach_is_advised(kind):
     verdict = made.verdict.model_copy(update={"kind": kind, "choice": None})
     first = memo(made.model_copy(update={"verdict": verdict})).split("\n---\n")[0]
     assert "Use  " not in first and "Use :" not in first and "{choice}" not in first
+
+
+@pytest.mark.parametrize(
+    ("verdict", "says"),
+    [
+        ("superior", "A language model is not needed for this: finetuned-encoder is ahead of the best of them, "),
+        ("inferior", "A language model is more often right here"),
+        ("equivalent", "would not be better by more than the 2.0 points that matter"),
+        ("undecided", "Whether a language model would be better is not settled"),
+    ],
+)
+def test_whether_a_language_model_is_needed_is_said_from_its_pair(verdict: str, says: str) -> None:
+    document = sample.document()
+    assert document.verdict.choice == "finetuned-encoder"
+    llms = {r.name for r in document.approaches if r.use == "prompted-llm"}
+    turned = {"superior": "inferior", "inferior": "superior"}
+    pairs = []
+    for pair in document.pairs:
+        if pair.a == "finetuned-encoder" and pair.b in llms:
+            pair = pair.model_copy(update={"verdict": verdict})
+        elif pair.b == "finetuned-encoder" and pair.a in llms:
+            pair = pair.model_copy(update={"verdict": turned.get(verdict, verdict)})
+        pairs.append(pair)
+    said = language_models(document.model_copy(update={"pairs": pairs}))
+    assert said is not None and says in said and "larger ones were not" in said
+    assert said.split(":")[0] in memo(document.model_copy(update={"pairs": pairs}))
+
+
+def test_nothing_is_said_of_language_models_where_none_was_measured_or_one_is_chosen() -> None:
+    document = sample.document()
+    without = [r for r in document.approaches if r.use != "prompted-llm"]
+    assert language_models(document.model_copy(update={"approaches": without})) is None
+    llm = next(r.name for r in document.approaches if r.use == "prompted-llm")
+    chosen = document.verdict.model_copy(update={"choice": llm})
+    assert language_models(document.model_copy(update={"verdict": chosen})) is None

@@ -117,7 +117,7 @@ def verdict(
 def settles(study: StudySummary, winner: str, rival: str, found: Relation) -> str | None:
     """How many more items would settle an undecided pair, as a sentence; None where that is not known."""
     if found.word == "undecided" and found.needs_seeds:
-        return f"More trainings (`seeds`), not more test items, would settle whether {rival} is better than {winner}."
+        return f"More training runs, not more test items, would settle whether {rival} is better than {winner}."
     if found.word != "undecided" or not found.n_to_settle:
         return None
     return f"About {found.n_to_settle:,} more labelled test items would settle whether {rival} is better than {winner}."
@@ -189,7 +189,7 @@ def _difference(
     if found.word == "undecided":
         more = f", and about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
         if found.needs_seeds:
-            more = ", and more trainings (`seeds`), not more items, would settle it"
+            more = ", and more training runs, not more items, would settle it"
         kept = (
             f"; {own.name} keeps the limit on quality in any case" if kind == "good_enough" and question.quality_limited else ""
         )
@@ -243,7 +243,7 @@ def _floor(study: StudySummary, winner: str, floor: str | None, candidates: Sequ
     found = relation(question, by_name[winner], by_name[floor])
     more = f"; about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
     if found.needs_seeds:
-        more = "; more trainings (`seeds`), not more items, would settle it"
+        more = "; more training runs, not more items, would settle it"
     return f"Its lead over {floor} is {gap(study, found.gain)}, which may be chance{more}."
 
 

@@ -50,6 +50,9 @@ _PLAIN = (
     (r"\s*>=\s*", " at least "),
 )
 
+PROMPTED = frozenset({"prompted-llm", "endpoint"})
+"""Approaches that prompt a language model, by what they use."""
+
 ADVICE = {
     "clear": "Use {choice}.",
     "good_enough": "Use {choice}: it is good enough by what was asked for beforehand.",
@@ -289,6 +292,35 @@ def _advice(document: Document) -> str:
     return "undecided"
 
 
+def language_models(document: Document) -> str | None:
+    """Whether this needs a language model, in a sentence; None where none was measured, or one is the choice."""
+    by_name = {result.name: result for result in document.approaches}
+    choice = by_name.get(document.verdict.choice or "")
+    if choice is None or choice.use in PROMPTED:
+        return None
+    known = set(ties.measured(document))
+    best = next((r.name for r in ties.ordered(document) if r.use in PROMPTED and r.name in known), None)
+    found = ties.seen_from(document).get((choice.name, best)) if best else None
+    if best is None or found is None:
+        return None
+    study = document.study
+    scale, unit, digits = (100.0, " points", 1) if study.percent else (1.0, "", 3)
+    turn = scale if study.higher_is_better else -scale
+    mid, ends = turn * found.mid, sorted((turn * found.low, turn * found.high))
+    gap = f"{abs(mid):.{digits}f}{unit} ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})"
+    ahead = f"{choice.name} is {'ahead of' if mid >= 0 else 'behind'} the best of them, {best}, by {gap}"
+    if found.verdict == "superior":
+        said = f"A language model is not needed for this: {ahead}."
+    elif found.verdict == "inferior":
+        said = f"A language model is more often right here: {ahead}. The table shows what speaks against it."
+    elif found.verdict in ("equivalent", "non-inferior"):
+        said = f"A language model would not be better by more than the {form.margin(study)} that matter: {ahead}."
+    else:
+        said = f"Whether a language model would be better is not settled: {ahead}."
+    large = any(r.use == "endpoint" and r.name in known for r in document.approaches)
+    return said + ("" if large else " That is about the small ones tested here; larger ones were not.")
+
+
 def _context(document: Document) -> dict[str, Any]:
     verdict = document.verdict
     lead, rest = sentences(verdict.sentence)
@@ -298,6 +330,7 @@ def _context(document: Document) -> dict[str, Any]:
         "lead": lead,
         "rest": rest,
         "advice": advice.replace("{choice}", verdict.choice or ""),
+        "language_models": language_models(document),
         "sure": _sure(document),
         "cost": _cost(document),
         "business": _business_table(document),
