@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,27 @@ def find_study(study: str | Path | Study) -> tuple[Study, Path]:
         return read_study(path), path.resolve().parent
     hint = nearest(str(study), shipped)
     raise BadStudy(f"There is no study called {str(study)!r}.", fix=f"{hint} Or give the path of a .yaml file".strip())
+
+
+def study_here(folder: Path | str = ".") -> Path:
+    """The one study file of a folder, as `bakeoff new` writes it, for a `bakeoff run` that names none.
+
+    Raises
+    ------
+    BadStudy
+        If there is none, or more than one.
+    """
+    found = sorted(
+        path for path in Path(folder).glob("*.yaml") if re.search(r"^study\s*:", path.read_text("utf-8", "replace"), re.M)
+    )
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise BadStudy(
+            "There is no study in this folder.", fix="name one: `bakeoff run sentiment`, or write one: `bakeoff new text FILE`"
+        )
+    names = ", ".join(path.name for path in found[:5])
+    raise BadStudy(f"There are {len(found)} studies in this folder: {names}.", fix=f"name one: `bakeoff run {found[0].name}`")
 
 
 def run_study(

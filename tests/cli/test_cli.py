@@ -335,3 +335,19 @@ def test_ctrl_c_before_anything_is_kept_promises_nothing(tmp_path: Path) -> None
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130) and "Traceback" not in said and "--resume" not in said
     assert not (folder / "runs").exists() or not list((folder / "runs").iterdir())
+
+
+def test_run_without_a_name_takes_the_one_study_of_the_folder(tmp_path: Path) -> None:
+    from bakeoff.errors import BadStudy
+    from bakeoff.verbs import study_here
+
+    with pytest.raises(BadStudy) as none:
+        study_here(tmp_path)
+    assert "bakeoff new" in none.value.fix
+    (tmp_path / "other.yaml").write_text("key: value\n")
+    (tmp_path / "mine.yaml").write_text("# mine\nstudy: mine\n")
+    assert study_here(tmp_path).name == "mine.yaml"
+    (tmp_path / "yours.yaml").write_text("study: yours\n")
+    with pytest.raises(BadStudy) as several:
+        study_here(tmp_path)
+    assert "mine.yaml" in several.value.what and "bakeoff run mine.yaml" in several.value.fix

@@ -30,7 +30,7 @@ def short(path: Path) -> str:
 
 
 @click.command("run")
-@click.argument("study")
+@click.argument("study", required=False)
 @click.option("--resume", is_flag=True, help="Finish the newest unfinished run of this study (or the run folder given as STUDY).")
 @click.option("--budget", metavar="TIME", help="Most time to take, like 10m; what does not fit is reported as not run.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of run folders.")
@@ -43,17 +43,18 @@ def short(path: Path) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, to standard output.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
-    study: str, resume: bool, budget: str | None, runs: Path, workers: int | None, approaches: str | None, seeds: int | None,
+    study: str | None, resume: bool, budget: str | None, runs: Path, workers: int | None, approaches: str | None, seeds: int | None,
     check: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    """Run STUDY: the name of a shipped study, or a path to a .yaml file.
+    """Run STUDY: the name of a shipped study, or a path to a .yaml file (default: the one in this folder).
 
     Ctrl-C stops and keeps what is done; --resume goes on from there.
     """
     from bakeoff.cli.progress import watching
     from bakeoff.run.engine import Event
-    from bakeoff.verbs import run_study
+    from bakeoff.verbs import run_study, study_here
 
+    study = study or str(study_here())
     only = tuple(name.strip() for name in approaches.split(",")) if approaches else None
     begun: list[str] = []
     with watching(quiet=quiet) as watch:

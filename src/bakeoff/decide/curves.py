@@ -80,14 +80,16 @@ def _pair(evidence: Evidence, first: str, second: str) -> str | None:
             "more test items or more labels would be needed."
         )
     ahead, behind = (first, second) if last > 0 else (second, first)
+    trainings = min(evidence.study.learning_curve.seeds, evidence.study.seeds)
+    each = "one training at each smaller size" if trainings == 1 else f"{trainings} trainings at each smaller size"
     start = signs[-1][0]
     for n_train, sign in reversed(signs):
         if sign != last:
             break
         start = n_train
     if start == signs[0][0]:
-        return f"{ahead} is ahead of {behind} at every size tried, from {start:,} labels on."
+        return f"{ahead} is ahead of {behind} at every size tried, from {start:,} labels on ({each})."
     earlier = [sign for n, sign in signs if n < start]
     before = "is behind" if earlier[-1] == -last else "cannot be told apart from it"
     smaller = max(n for n, _ in signs if n < start)
-    return f"{ahead} is ahead of {behind} from {start:,} labels on; at {smaller:,} it {before}."
+    return f"{ahead} is ahead of {behind} from {start:,} labels on; at {smaller:,} it {before} ({each})."

@@ -193,11 +193,12 @@ def _difference(
         kept = (
             f"; {own.name} keeps the limit on quality in any case" if kind == "good_enough" and question.quality_limited else ""
         )
-        ahead = (
-            f"{other.name} is ahead by {gap(study, behind)}"
-            if found.gain.mid < 0
-            else f"{own.name} is ahead by {gap(study, found.gain)}"
-        )
+        if abs(found.gain.mid) < 1e-9 and found.gain.low == found.gain.high:
+            ahead = "they gave equally many right answers" if study.percent else "they are level"
+        elif found.gain.mid < 0:
+            ahead = f"{other.name} is ahead by {gap(study, behind)}"
+        else:
+            ahead = f"{own.name} is ahead by {gap(study, found.gain)}"
         return (
             f"Whether {other.name} is better is not settled: {ahead} on {found.gain.n:,} items{_declined(other, '')}{more}{kept}."
         )
