@@ -80,7 +80,7 @@ def test_every_command_has_help(tmp_path: Path, arguments: tuple[str, ...]) -> N
         (("decid",), "'decide'"),
         (("run", "small.yaml", "--ressume"), "--resume"),
         (("decide", "--limits", "x"), "--limit"),
-        (("run",), "STUDY"),
+        (("show",), "NAME"),
         (("run", "a", "b"), "unexpected"),
         (("run", "small.yaml", "--workers", "0"), "--workers"),
         (("run", "small.yaml", "--seeds", "many"), "--seeds"),
