@@ -161,8 +161,60 @@ class Saves(Protocol):
 class Streams(Protocol):
     """Can give its answer piece by piece."""
 
-    def stream(self, item: Item) -> Iterator[str]:
-        """Yield the pieces of the answer's text as they come."""
+    def stream(self, item: Item) -> Iterator[str | Answer]:
+        """Yield the pieces of the answer's text as they come, and last the whole Answer. Never raises for a bad item.
+
+        The Answer is the one that ``answer([item])`` would give; its ``details['raw']`` is the text that the pieces make.
+        """
+        ...
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """Rests on a language model that can also be asked directly, whatever the approach makes of it."""
+
+    def language_model(self) -> tuple[str, Any]:
+        """The model's name and the loaded `bakeoff.models.llm.LocalLM`. Not for use by two threads at once."""
+        ...
+
+
+@runtime_checkable
+class Varies(Protocol):
+    """Can be asked in other ways that should make no difference: other prompt formats, other orders of options."""
+
+    def variants(self, most: int) -> Mapping[str, Approach]:
+        """At most `most` fitted approaches by a short name, the one in use first; nothing is chosen or trained for them."""
+        ...
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Floating-point operations of answering (a multiply-add is two).
+
+    Parameters
+    ----------
+    per_item : float
+        Mean over the items counted.
+    per_token : float or None
+        Where an approach reads tokens: operations per token that is really run through the model.
+    basis : str
+        How it was found, in a few words: counted by an instrument, or by which formula.
+    leaves_out : tuple of str
+        What is not in the figure.
+    """
+
+    per_item: float
+    per_token: float | None = None
+    basis: str = ""
+    leaves_out: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class CountsFlops(Protocol):
+    """Knows how much arithmetic its answers take."""
+
+    def flops(self, items: Sequence[Item]) -> Flops:
+        """Operations of answering these items one at a time, once fitted."""
         ...
 
 
@@ -232,6 +284,41 @@ class Metric:
     low: float = 0.0
     high: float = 1.0
     percent: bool = False
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """Inputs that are no part of the test, made to show where approaches break.
+
+    Each item's `target` is its right answer, or None where there is none. Its `meta` holds ``kind`` (a key of `kinds`),
+    and, where it was made from another input, ``base`` (the id of that item in this set) and ``keeps``: whether the answer
+    to the base must stay the same. Base items have ``kind`` too ('base').
+    """
+
+    name: str
+    source: Literal["written", "generated"]
+    items: tuple[Item, ...]
+    kinds: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """An ability of a task: it can make hard inputs."""
+
+    def probes(
+        self, test: Sequence[Item], *, sets: Sequence[str], generated: int, kinds: Sequence[str], base: Path
+    ) -> Sequence[ProbeSet]:
+        """Written sets by name or path (relative to `base`), then one set of `generated` changed test items per kind.
+
+        `kinds` are those to generate; empty for all. Deterministic: the same test items give the same probes.
+
+        Raises
+        ------
+        BadStudy
+            For a set or kind that does not exist, or a set whose labels are not the study's.
+        """
+        ...
 
 
 Outcome: TypeAlias = Literal["passed", "problem", "tip", "not_applicable", "could_not_run"]

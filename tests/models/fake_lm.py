@@ -21,6 +21,7 @@ class FakeRuntime:
     """`script` is what it writes, byte by byte, after any prompt that ends with one of its keys; then it ends."""
 
     n_vocab = N_VOCAB
+    group = 1
 
     def __init__(
         self,
@@ -87,3 +88,32 @@ class FakeRuntime:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class GroupedRuntime(FakeRuntime):
+    """Rounds as llama.cpp's kernels do: what is computed for a token depends on whether it was in a full group of four, left
+    over, or alone in its call, and everything after it that looks back at it is a little different too."""
+
+    group = 4
+
+    def __init__(self, **given) -> None:
+        super().__init__(**given)
+        self.how: list[str] = []
+
+    def forget(self, position: int) -> None:
+        super().forget(position)
+        self.how = self.how[:position]
+
+    def forward(self, tokens: Sequence[int], position: int, wanted: Sequence[int]) -> np.ndarray:
+        whole = len(tokens) - len(tokens) % self.group
+        alone = len(tokens) == 1
+        self.how += ["alone" if alone else "group" if index < whole else "left over" for index in range(len(tokens))]
+        return super().forward(tokens, position, wanted)
+
+    def logits(self, text: Sequence[int]) -> np.ndarray:
+        noise = sum(
+            {"group": 0, "left over": 1, "alone": 2}[how] * (index + 1) for index, how in enumerate(self.how[: len(text)])
+        )
+        row = super().logits(text)
+        row[ord("a")] += 0.37 * (noise % 11)
+        return row

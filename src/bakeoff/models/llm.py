@@ -44,6 +44,12 @@ class Piece(NamedTuple):
     `text` is what it adds to the answer ('' while a character is incomplete or could still become a stop text),
     `tokens_in` the prompt's tokens, `tokens_out` the tokens generated so far, `finished` None until the last
     piece, then ``stop`` (the model ended, or a stop text was met) or ``length``.
+
+    Where log-probabilities were asked for, `logprob` is the natural logarithm of the probability of `token` at
+    temperature 1 over the whole vocabulary, whatever temperature and `top_p` it was drawn with, and `top` the likeliest
+    tokens as (text, log-probability), likeliest first. Their text is what `LocalLM.detokenize` gives for that one token:
+    '' for a control token such as the end of the turn, U+FFFD for part of a character. `text` may lag behind `token`,
+    so the text of this very token is ``detokenize([token])`` too.
     """
 
     text: str
@@ -51,6 +57,8 @@ class Piece(NamedTuple):
     tokens_in: int
     tokens_out: int
     finished: str | None
+    logprob: float | None = None
+    top: tuple[tuple[str, float], ...] = ()
 
 
 class Runtime(Protocol):
@@ -58,6 +66,9 @@ class Runtime(Protocol):
 
     context_length: int
     n_vocab: int
+    group: int
+    """Tokens that the kernels take together, at least 1. What is computed for a token must not depend on how a longer prompt
+    was cut into `forward` calls, as long as it was cut at multiples of this and the last call holds two tokens or more."""
 
     def tokenize(self, text: str, special: bool) -> list[int]:
         """Tokens of `text`. With `special`, control tokens written out in the text are recognised. Adds no BOS."""
@@ -137,8 +148,36 @@ class LocalLM(Protocol):
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        top_p: float = 1.0,
+        top_logprobs: int | None = None,
     ) -> Iterator[Piece]:
-        """Yield the answer token by token. At temperature 0 the likeliest token (lowest id on a tie) is taken."""
+        """Yield the answer token by token. At temperature 0 the likeliest token (lowest id on a tie) is taken.
+
+        Parameters
+        ----------
+        prompt : str or tokens
+            At least one token, and at least one less than the context holds.
+        max_tokens : int
+            Most tokens generated, at least 1.
+        temperature : float, default=0.0
+            The logits are divided by it before a token is drawn; 0 or more.
+        seed : int, default=0
+            The same seed gives the same tokens; any whole number.
+        stop : sequence of str
+            Texts at which the answer ends; they are not part of it.
+        top_p : float, default=1.0
+            Draw from the smallest set of likeliest tokens whose probabilities, at `temperature`, reach this sum (nucleus
+            sampling, Holtzman et al. 2020); from 0 (the likeliest alone) to 1 (all of them).
+        top_logprobs : int or None, default=None
+            None: no log-probabilities are worked out. 0: that of the chosen token. More: also of that many likeliest tokens.
+
+        The generator may be closed at any piece: nothing more is computed, and the model can be asked again at once.
+
+        Raises
+        ------
+        BakeoffError
+            At the call, not at the first piece, for settings outside these ranges or a prompt that leaves no room.
+        """
         ...
 
     def chat(self, messages: Sequence[Message]) -> str:
@@ -156,6 +195,18 @@ class LocalLM(Protocol):
     def close(self) -> None:
         """Free the model. Safe to call twice."""
         ...
+
+
+def batches(position: int, count: int, most: int) -> Iterator[range]:
+    """`count` tokens at `position` in calls of at most `most`: ranges of indices, cut where the absolute position divides by `most`.
+
+    So a prompt is cut at the same places whether its beginning is read now or was kept.
+    """
+    begin = 0
+    while begin < count:
+        end = min(count, begin + most - (position + begin) % most)
+        yield range(begin, end)
+        begin = end
 
 
 def plain(text: str) -> str:

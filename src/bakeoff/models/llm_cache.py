@@ -3,6 +3,10 @@
 Prefix reuse: the tokens that the runtime holds are remembered, and only what differs from them is run. Continuations
 of one prompt are visited in sorted order, so labels that begin alike share their first tokens too (a walk over
 their trie).
+
+Reuse must not change an answer, and with real kernels it can: llama.cpp computes tokens in groups of four and the ones left
+over, or a single one, by other code, which rounds differently (``docs/explanation/consistency.md``). So a kept prefix
+ends where a group ends, at least two tokens are run, and what was generated one by one is never kept for another prompt.
 """
 
 from __future__ import annotations
@@ -19,12 +23,44 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class Draw:
+    """Chooses tokens from logits. The same settings and seed choose the same tokens from the same logits.
+
+    Parameters are those of `LocalLM.generate`.
+    """
+
+    def __init__(self, temperature: float, top_p: float, seed: int) -> None:
+        import numpy as np
+
+        self._temperature, self._top_p = temperature, top_p
+        # Endpoints take any whole number as a seed, numpy's generator none below 0.
+        self._rng = np.random.default_rng(seed & (2**64 - 1))
+
+    def token(self, row: np.ndarray) -> int:
+        """The next token, from float logits of shape (n_vocab,)."""
+        import numpy as np
+
+        if self._temperature == 0:
+            return int(row.argmax())
+        with np.errstate(over="ignore"):
+            weights = np.exp((row.astype(np.float64) - float(row.max())) / self._temperature)
+        if self._top_p < 1:
+            order = np.argsort(-weights, kind="stable")
+            sums = np.cumsum(weights[order])
+            # The token that carries the sum over top_p is in; rounding must never leave the set empty.
+            weights[order[int(np.searchsorted(sums, self._top_p * sums[-1])) + 1 :]] = 0.0
+        # A uniform draw through the cumulated weights: the same seed gives the same token whatever numpy's `choice` does.
+        sums = np.cumsum(weights)
+        return int(np.searchsorted(sums, self._rng.random() * sums[-1], side="right").clip(0, np.flatnonzero(weights)[-1]))
+
+
 class CachedLM:
     """A `LocalLM` over a runtime. Not for use by two threads at once."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._given: Runtime | None = runtime
         self._held: list[int] = []
+        self._firm = 0  # of what is held, how many tokens were read as a prompt; those after it were generated
         self._start = runtime.start()
         self._decoded = 0
 
@@ -104,51 +140,69 @@ class CachedLM:
         temperature: float = 0.0,
         seed: int = 0,
         stop: Sequence[str] = (),
+        top_p: float = 1.0,
+        top_logprobs: int | None = None,
     ) -> Iterator[Piece]:
         """Yield the answer token by token; see `LocalLM.generate`.
 
         Raises
         ------
         BakeoffError
-            If `max_tokens` is below 1, `temperature` is negative or not finite, or the prompt leaves no room.
+            If `max_tokens` is below 1, `temperature` is negative or not finite, `top_p` is not from 0 to 1, `top_logprobs`
+            is negative or more than the vocabulary, or the prompt leaves no room.
         """
         if max_tokens < 1:
             raise BakeoffError(f"max_tokens is {max_tokens}; it must be at least 1.", fix="set max_tokens to 1 or more")
         if not 0 <= temperature < math.inf:
             raise BakeoffError(f"temperature is {temperature}; it must be 0 or more.", fix="set temperature to 0")
-        import numpy as np
-
+        if not 0 <= top_p <= 1:
+            raise BakeoffError(f"top_p is {top_p}; it must be from 0 to 1.", fix="leave top_p out, or set it to 1")
+        if top_logprobs is not None and not 0 <= top_logprobs <= self._runtime.n_vocab:
+            raise BakeoffError(
+                f"top_logprobs is {top_logprobs}; it must be from 0 to {self._runtime.n_vocab:,}.", fix="set top_logprobs to 0"
+            )
         tokens = self._prompt(prompt)
         self._must_fit(len(tokens), 1)
-        return self._generate(tokens, max_tokens, temperature, np.random.default_rng(seed), tuple(s for s in stop if s))
+        draw = Draw(temperature, top_p, seed)
+        return self._generate(tokens, max_tokens, draw, tuple(s for s in stop if s), top_logprobs)
 
     def _generate(
-        self, tokens: list[int], max_tokens: int, temperature: float, rng: np.random.Generator, stop: tuple[str, ...]
+        self, tokens: list[int], max_tokens: int, draw: Draw, stop: tuple[str, ...], top_logprobs: int | None
     ) -> Iterator[Piece]:
         n_prompt, decoder, kept = len(tokens), codecs.getincrementaldecoder("utf-8")("replace"), ""
         for n_out in range(1, max_tokens + 1):
-            token = _sample(self._run(tokens, 1)[0], temperature, rng)
+            row = self._after(tokens, n_prompt)
+            token = draw.token(row)
+            chances = self._chances(row, token, top_logprobs)
             tokens.append(token)
             if self._runtime.is_end(token):
-                yield Piece(kept + decoder.decode(b"", True), token, n_prompt, n_out, "stop")
+                yield Piece(kept + decoder.decode(b"", True), token, n_prompt, n_out, "stop", *chances)
                 return
             kept += decoder.decode(self._runtime.bytes_of(token))
             met = [at for at in (kept.find(text) for text in stop) if at >= 0]
             if met:
-                yield Piece(kept[: min(met)], token, n_prompt, n_out, "stop")
+                yield Piece(kept[: min(met)], token, n_prompt, n_out, "stop", *chances)
                 return
             if n_out == max_tokens or len(tokens) >= self.context_length:
-                yield Piece(kept + decoder.decode(b"", True), token, n_prompt, n_out, "length")
+                yield Piece(kept + decoder.decode(b"", True), token, n_prompt, n_out, "length", *chances)
                 return
             free = len(kept) - _held_back(kept, stop)
-            yield Piece(kept[:free], token, n_prompt, n_out, None)
+            yield Piece(kept[:free], token, n_prompt, n_out, None, *chances)
             kept = kept[free:]
+
+    def _chances(self, row: np.ndarray, token: int, most: int | None) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        """The log-probability of `token` and of the `most` likeliest tokens; nothing where `most` is None."""
+        if most is None:
+            return None, ()
+        total = _log_sum_exp(row)
+        top = (-row).argsort(kind="stable")[:most] if most else ()
+        return float(row[token]) - total, tuple((self.detokenize([int(i)]), float(row[i]) - total) for i in top)
 
     def close(self) -> None:
         """Free the model. Safe to call twice."""
         if self._given is not None:
             self._given.close()
-        self._given, self._held = None, []
+        self._given, self._held, self._firm = None, [], 0
 
     def _prompt(self, prompt: str | Tokens) -> list[int]:
         tokens = self.tokenize(prompt, special=True) if isinstance(prompt, str) else list(prompt)
@@ -167,10 +221,28 @@ class CachedLM:
 
     def _run(self, tokens: list[int], n_rows: int) -> np.ndarray:
         """Logits after each of the last `n_rows` of `tokens`; runs only what is not held, and at least those rows."""
-        keep = min(_common(self._held, tokens), len(tokens) - n_rows)
+        keep = max(0, min(_common(self._held, tokens), self._firm, len(tokens) - max(n_rows, 2)))
+        keep -= keep % self._runtime.group
+        rows = self._forward(tokens, keep, n_rows)
+        self._firm = len(tokens)
+        return rows
+
+    def _after(self, tokens: list[int], n_prompt: int) -> np.ndarray:
+        """Logits after `tokens`: a prompt of `n_prompt` and what was generated, which is run one by one, always."""
+        if self._firm != n_prompt or self._held != tokens[:-1] or len(tokens) == n_prompt:
+            row = self._run(tokens[:n_prompt], 1)[0]
+            # Only after somebody else used the model in between: read again what this generation had written.
+            for position in range(n_prompt, len(tokens)):
+                row = self._forward(tokens[: position + 1], position, 1)[0]
+            return row
+        return self._forward(tokens, len(tokens) - 1, 1)[0]
+
+    def _forward(self, tokens: list[int], keep: int, n_rows: int) -> np.ndarray:
+        """Logits after each of the last `n_rows` of `tokens`, of which the first `keep` are held."""
         self._runtime.forget(keep)
         # An interrupted run leaves the runtime in an unknown state past `keep`: what is held is noted only afterwards.
         self._held = self._held[:keep]
+        self._firm = min(self._firm, keep)
         fresh = tokens[keep:]
         rows = self._runtime.forward(fresh, keep, range(len(fresh) - n_rows, len(fresh)))
         self._held = list(tokens)
@@ -187,16 +259,6 @@ def _log_sum_exp(row: np.ndarray) -> float:
 
     top = float(row.max())
     return top + math.log(float(np.exp(row.astype(np.float64) - top).sum()))
-
-
-def _sample(row: np.ndarray, temperature: float, rng: np.random.Generator) -> int:
-    import numpy as np
-
-    if temperature == 0:
-        return int(row.argmax())
-    weights = np.exp((row.astype(np.float64) - float(row.max())) / temperature)
-    # A uniform draw through the cumulated weights: the same seed gives the same token whatever numpy's `choice` does.
-    return int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right").clip(0, len(row) - 1))
 
 
 def _held_back(text: str, stop: Sequence[str]) -> int:

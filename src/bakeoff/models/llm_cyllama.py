@@ -1,30 +1,33 @@
 """llama.cpp through cyllama: a prebuilt wheel without dependencies.
 
-Three facts that shape this file, each checked against the installed version:
+Four facts that shape this file, each checked against the installed version:
 
-- Flash attention is switched off. With it, the same prompt cut into other batches gave log-probabilities up to 0.9
-  apart; without it, a reused prefix and a fresh run agree to the last bit.
+- Flash attention is switched off. With it, the same prompt cut into other batches gave log-probabilities up to 0.9 apart.
+- Tokens are computed in groups of four, and those left over by other code. Cut at multiples of four, and with two tokens or
+  more in the last call, a prompt gives the same logits to the last bit however it is cut (``docs/explanation/consistency.md``).
 - ``get_logits_ith`` asks the model for ``n_vocab``, which ``LlamaModel`` lacks: a subclass answers for the vocabulary.
 - Weights run on the CPU (``n_gpu_layers = 0``) so that an answer does not depend on the machine.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import AssetError, BakeoffError
-from bakeoff.models.llm import Message, Tokens
+from bakeoff.models.llm import Message, Tokens, batches
 from bakeoff.models.threads import threads
 
 if TYPE_CHECKING:
     import numpy as np
 
 BATCH = 256
-"""Tokens in one call into the library: short calls, so that Ctrl-C is answered soon."""
+"""Tokens in one call into the library, a multiple of `GROUP`: short calls, so that Ctrl-C is answered soon."""
+
+GROUP = 4
+"""Tokens that the library's matrix kernels take together."""
 
 FLASH_ATTENTION_OFF = 0
 
@@ -47,6 +50,8 @@ def _library() -> tuple[Any, type]:
 
 class CyllamaRuntime:
     """One model and one context of `context` tokens (cut to what the model was trained for)."""
+
+    group = GROUP
 
     def __init__(self, file: Path, *, context: int) -> None:
         library, model = _library()
@@ -123,9 +128,9 @@ class CyllamaRuntime:
 
         rows = np.empty((len(wanted), self.n_vocab), dtype=np.float32)
         rank = {index: row for row, index in enumerate(wanted)}
-        for begin, end in itertools.pairwise([*range(0, len(tokens), BATCH), len(tokens)]):
+        for part in batches(position, len(tokens), BATCH):
             self._batch.clear()
-            for index in range(begin, end):
+            for index in part:
                 self._batch.add(tokens[index], position + index, [0], index in rank)
             try:
                 self._context.decode(self._batch)
@@ -133,9 +138,9 @@ class CyllamaRuntime:
                 raise BakeoffError(
                     f"The language model could not read the prompt: {error}", fix="use a smaller `context`, or another model"
                 ) from error
-            for index in range(begin, end):
+            for index in part:
                 if index in rank:
-                    rows[rank[index]] = self._context.get_logits_ith(index - begin)
+                    rows[rank[index]] = self._context.get_logits_ith(index - part.start)
         return rows
 
     def close(self) -> None:

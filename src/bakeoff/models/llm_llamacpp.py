@@ -10,15 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import AssetError, BakeoffError, needs
-from bakeoff.models.llm import Message, Tokens
+from bakeoff.models.llm import Message, Tokens, batches
 from bakeoff.models.threads import threads
 
 if TYPE_CHECKING:
     import numpy as np
 
+BATCH, GROUP = 256, 4
+"""As in `bakeoff.models.llm_cyllama`: it is the same library underneath."""
+
 
 class LlamaCppRuntime:
     """One model and one context of `context` tokens."""
+
+    group = GROUP
 
     def __init__(self, file: Path, *, context: int) -> None:
         needs("llama_cpp", extra="llm", why="Runtime 'llama.cpp'")
@@ -29,7 +34,8 @@ class LlamaCppRuntime:
             self._llama = llama_cpp.Llama(
                 str(file),
                 n_ctx=context,
-                n_batch=256,
+                n_batch=BATCH,
+                n_ubatch=BATCH,
                 n_threads=threads(),
                 n_threads_batch=threads(),
                 n_gpu_layers=0,
@@ -82,7 +88,8 @@ class LlamaCppRuntime:
 
         if self._llama.n_tokens != position:
             raise BakeoffError("The runtime does not hold the prefix it was said to hold.", fix="open the model again")
-        self._llama.eval(list(tokens))
+        for part in batches(position, len(tokens), BATCH):
+            self._llama.eval(list(tokens[part.start : part.stop]))
         return np.array(self._llama.scores[[position + index for index in wanted]], dtype=np.float32)
 
     def close(self) -> None:

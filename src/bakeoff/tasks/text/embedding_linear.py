@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.contract import Answer, Flops, Item, Progress, Requires
 from bakeoff.errors import BadData, RunError
 
 if TYPE_CHECKING:
@@ -103,6 +103,14 @@ class EmbeddingLinear:
                 probabilities=dict(zip(self.labels_, (float(p) for p in row), strict=True)),
                 seconds=seconds,
             )
+
+    def flops(self, items: Sequence[Item]) -> Flops:
+        """Operations per answer, over the tokens really read; see `bakeoff.tasks.text.flops.of_onnx_encoder`."""
+        from bakeoff.assets import resolve
+        from bakeoff.tasks.text.flops import of_onnx_encoder
+
+        texts = [str(item.input) for item in items]
+        return of_onnx_encoder(self._open(), resolve(self.model, kind="onnx"), texts, len(self.weights_))
 
     def save(self, folder: Path) -> None:
         """Write ``linear.safetensors`` and ``linear.json``; the encoder is named by its setting, not copied."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.contract import Answer, Flops, Item, Progress, Requires
 from bakeoff.errors import BakeoffError, RunError
 from bakeoff.tasks.text import encoder_training
 
@@ -90,6 +90,13 @@ class LoraEncoder:
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """Label with class probabilities."""
         yield from encoder_training.answers(self.network_, self.tokenizer_, self.labels_, items, self.longest, 32)
+
+    def flops(self, items: Sequence[Item]) -> Flops:
+        """Operations per answer, counted on some of these items; see `bakeoff.tasks.text.flops.of_network`."""
+        from bakeoff.tasks.text.flops import of_network
+
+        texts = [str(item.input) for item in items]
+        return of_network(self.network_, encoder_training.encode(self.tokenizer_, texts, self.longest) if texts else [])
 
     def save(self, folder: Path) -> None:
         """Write the adapter, the head, the tokenizer and ``classifier.json``, which names the encoder by its setting."""

@@ -2,6 +2,9 @@
 
 Each label's text is scored by its log-probability after the prompt, which gives probabilities for any number of
 labels and cannot fail to parse. ``mode: text`` lets the model write instead, and abstains where no label can be read.
+
+It can be asked piece by piece (`stream`), gives out its model (`language_model`) and asks the same in other formats
+(`variants`); see ``docs/explanation/consistency.md``.
 """
 
 from __future__ import annotations
@@ -9,14 +12,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.contract import Answer, Flops, Item, Progress, Requires
 from bakeoff.errors import BadData, BakeoffError, RunError
 from bakeoff.tasks.text import score_calibration as calibration
 from bakeoff.tasks.text.label_reading import read_label
+from bakeoff.tasks.text.prompt_variants import other_formats
 from bakeoff.tasks.text.prompts import Format, Prompter, choose_examples, instruction_for, layout_named, nouns_for
 
 if TYPE_CHECKING:
@@ -29,6 +33,9 @@ FEWEST_TO_FIT = 8
 """With fewer validation items than this, biases come from texts that mean nothing instead of from labels."""
 
 MEANINGLESS = ("N/A", "", "[MASK]")
+NOTHING, NO_LABELS = "nothing", "texts that mean nothing"
+"""What `calibrated_on_` says where no labelled item was used."""
+
 LONGEST_RAW = 2_000
 
 
@@ -130,7 +137,7 @@ class PromptedLLM:
         best = min(alive, key=lambda i: losses[i])
         self.format_, self.examples_ = candidates[best], list(prompters[best].examples)
         self._prompter, self.calibration_ = prompters[best], calibration.untouched(len(self.labels_))
-        self.calibrated_on_ = "nothing"
+        self.calibrated_on_ = NOTHING
         if self.mode == "score" and self.calibrate:
             if len(chosen) >= FEWEST_TO_FIT and len(set(targets.tolist())) > 1:
                 self.calibration_, self.calibrated_on_ = (
@@ -138,8 +145,7 @@ class PromptedLLM:
                     f"{len(chosen)} validation items",
                 )
             else:
-                blank = np.array([self._scores(lm, self._prompter, text)[0] for text in MEANINGLESS])
-                self.calibration_, self.calibrated_on_ = calibration.contextual(blank), "texts that mean nothing"
+                self.calibration_, self.calibrated_on_ = self._contextual(lm, self._prompter), NO_LABELS
         self.chosen_: dict[str, Any] = {
             "format": self.format_.title,
             "prompt": lm.detokenize(self._prompter.ask("...").tokens),
@@ -158,16 +164,80 @@ class PromptedLLM:
 
     def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
         """One answer per item as soon as it is ready; an item that cannot be asked ends as an error."""
-        lm = self._open()
-        if not hasattr(self, "_prompter"):
-            self._prompter = Prompter(lm, self.format_, self.examples_, item_tokens=self.item_tokens)
-        say = self._scored if self.mode == "score" else self._written
+        lm, prompter = self._ready()
         for item in items:
             started = time.perf_counter()
             try:
-                yield say(lm, str(item.input), started)
+                if self.mode == "score":
+                    yield self._scored(lm, prompter, str(item.input), started)
+                else:
+                    yield self._write(lm, prompter, str(item.input), started)
             except BakeoffError as error:
                 yield Answer(error=error.what, seconds=time.perf_counter() - started)
+
+    def stream(self, item: Item) -> Iterator[str | Answer]:
+        """Mode 'text': the pieces of the text as the model writes them, then the Answer that ``answer([item])`` gives.
+
+        Mode 'score' writes no text: nothing comes but the Answer, which has no ``details['raw']`` either.
+        The Answer's seconds leave out the time for which the reader kept this generator waiting. Closing it stops the model.
+        """
+        lm, prompter = self._ready()
+        if self.mode == "score":
+            yield from self.answer([item])
+            return
+        started = time.perf_counter()
+        try:
+            yield from self._writing(lm, prompter, str(item.input), started)
+        except BakeoffError as error:
+            yield Answer(error=error.what, seconds=time.perf_counter() - started)
+
+    def language_model(self) -> tuple[str, LocalLM]:
+        """The model's name and the loaded model, which answers share: not for use by two threads at once."""
+        return self.model, self._open()
+
+    def variants(self, most: int) -> Mapping[str, PromptedLLM]:
+        """At most `most` approaches that ask the same in other formats, by a short name; the one in use, as it is, first.
+
+        They share the loaded model. Nothing is searched and no label is looked at: where `calibrate` is on, each other
+        format gets its bias from texts that mean nothing (contextual calibration), all of them alike. If the one in use was
+        calibrated on labels, a second entry asks in its own format with that label-free bias, so that the formats can be
+        compared without the advantage of labels. A format that does not fit in the context is left out.
+
+        Raises
+        ------
+        BakeoffError
+            If `most` is below 1.
+        """
+        if most < 1:
+            raise BakeoffError(f"most is {most}; it must be at least 1.", fix="ask for at least one format")
+        lm, used = self._ready()
+        found: dict[str, PromptedLLM] = {f"{self.format_.layout} (in use)": self}
+        prompts = set() if self.calibrated_on_ not in (NOTHING, NO_LABELS) else {used.shape()}
+        for name, format, examples in other_formats(self.format_, self.examples_):
+            if len(found) >= most:
+                break
+            try:
+                prompter = Prompter(lm, format, examples, item_tokens=self.item_tokens)
+            except BakeoffError:
+                continue
+            if prompter.shape() in prompts or len(prompter.examples) != len(used.examples):
+                continue
+            prompts.add(prompter.shape())
+            found[name] = self._in_format(lm, prompter)
+        return found
+
+    def flops(self, items: Sequence[Item]) -> Flops:
+        """Operations per answer, over the tokens really run; see `bakeoff.tasks.text.flops.of_language_model`."""
+        from bakeoff.models.llm import weights_file
+        from bakeoff.tasks.text.flops import of_language_model
+
+        lm, prompter = self._ready()
+
+        def ask(lm: LocalLM, text: str) -> object:
+            return self._scores(lm, prompter, text) if self.mode == "score" else self._write(lm, prompter, text, 0.0)
+
+        texts = [str(item.input) for item in items]
+        return of_language_model(lm, weights_file(self.model), ask, texts, writes=self.mode == "text")
 
     def save(self, folder: Path) -> None:
         """Write ``prompt.json``: format, examples, labels and calibration. The model is named by its setting, not copied."""
@@ -192,6 +262,7 @@ class PromptedLLM:
             self.format_ = Format.from_json(kept["format"])
             self.examples_ = [(str(text), str(label)) for text, label in kept["examples"]]
             self.calibration_ = calibration.Calibration(float(kept["scale"]), tuple(float(b) for b in kept["bias"]))
+            self.calibrated_on_ = str(self.chosen_["calibrated_on"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(f"{file} is not a chosen prompt: {error!r}.", fix="run the study again") from error
         if model != self.model:
@@ -263,10 +334,10 @@ class PromptedLLM:
             return calibration.log_loss(calibration.crossfitted(scores, targets), targets)
         return calibration.log_loss(calibration.untouched(scores.shape[1]).probabilities(scores), targets)
 
-    def _scored(self, lm: LocalLM, text: str, started: float) -> Answer:
+    def _scored(self, lm: LocalLM, prompter: Prompter, text: str, started: float) -> Answer:
         import numpy as np
 
-        scores, tokens_in, cut = self._scores(lm, self._prompter, text)
+        scores, tokens_in, cut = self._scores(lm, prompter, text)
         chances = self.calibration_.probabilities(np.array([scores]))[0]
         return Answer(
             value=self.labels_[int(chances.argmax())],
@@ -274,28 +345,65 @@ class PromptedLLM:
             seconds=time.perf_counter() - started,
             tokens_in=tokens_in,
             tokens_out=0,
-            details=self._note(cut, self._prompter),
+            details=self._note(cut, prompter),
         )
 
-    def _written(self, lm: LocalLM, text: str, started: float) -> Answer:
-        return self._write(lm, self._prompter, text, started)
-
     def _write(self, lm: LocalLM, prompter: Prompter, text: str, started: float) -> Answer:
-        asked, said, first, n_out = prompter.ask(text), "", None, 0
+        *_, answer = self._writing(lm, prompter, text, started)
+        return cast(Answer, answer)
+
+    def _writing(self, lm: LocalLM, prompter: Prompter, text: str, started: float) -> Iterator[str | Answer]:
+        """The pieces of the text, of at most `LONGEST_RAW` characters together, then the Answer."""
+        asked, said, first, n_out, waited = prompter.ask(text), "", None, 0, 0.0
         most = min(self.max_tokens, lm.context_length - len(asked.tokens))
         for piece in lm.generate(asked.tokens, max_tokens=most, temperature=0.0, stop=("\n",)):
             first = first if first is not None else time.perf_counter() - started
-            said, n_out = said + piece.text, piece.tokens_out
+            shown, n_out = piece.text[: max(0, LONGEST_RAW - len(said))], piece.tokens_out
+            said += piece.text
+            if shown:
+                given = time.perf_counter()
+                yield shown
+                waited += time.perf_counter() - given
         label = read_label(said, {word: label for label, word in prompter.format.wording.items()})
-        return Answer(
+        yield Answer(
             value=label,
             abstained=label is None,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - started - waited,
             first_token_seconds=first,
             tokens_in=len(asked.tokens),
             tokens_out=n_out,
             details={"raw": said[:LONGEST_RAW], **self._note(asked.cut, prompter)},
         )
+
+    def _ready(self) -> tuple[LocalLM, Prompter]:
+        """The loaded model, and what makes its prompts in the chosen format."""
+        lm = self._open()
+        if not hasattr(self, "_prompter"):
+            self._prompter = Prompter(lm, self.format_, self.examples_, item_tokens=self.item_tokens)
+        return lm, self._prompter
+
+    def _contextual(self, lm: LocalLM, prompter: Prompter) -> calibration.Calibration:
+        import numpy as np
+
+        return calibration.contextual(np.array([self._scores(lm, prompter, text)[0] for text in MEANINGLESS]))
+
+    def _in_format(self, lm: LocalLM, prompter: Prompter) -> PromptedLLM:
+        """This approach with another prompt: the same settings, labels and model, and a bias without labels."""
+        made = replace(self)
+        made._lm, made._prompter, made.labels_ = lm, prompter, list(self.labels_)
+        made.format_, made.examples_ = prompter.format, list(prompter.examples)
+        made.calibration_, made.calibrated_on_ = calibration.untouched(len(self.labels_)), NOTHING
+        if self.mode == "score" and self.calibrate:
+            made.calibration_, made.calibrated_on_ = made._contextual(lm, prompter), NO_LABELS
+        made.chosen_ = {
+            "format": prompter.format.title,
+            "prompt": lm.detokenize(prompter.ask("...").tokens),
+            "examples": len(prompter.examples),
+            "calibrated_on": made.calibrated_on_,
+            "scale": made.calibration_.scale,
+            "bias": dict(zip(made.labels_, made.calibration_.bias, strict=True)),
+        }
+        return made
 
     def _note(self, cut: bool, prompter: Prompter) -> dict[str, Any]:
         return {"cut": f"only the first {prompter.item_tokens:,} tokens of the text were read"} if cut else {}

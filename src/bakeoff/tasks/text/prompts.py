@@ -154,6 +154,10 @@ class Prompter:
         """The text right before an answer ('' in a chat, where the template's own tokens stand there)."""
         return "" if self._layout.chat else self._fill(self._layout.after)
 
+    def shape(self) -> tuple[tuple[int, ...], tuple[tuple[str, tuple[int, ...]], ...]]:
+        """The tokens of an empty prompt and of each label's answer: two formats that ask alike have the same."""
+        return tuple(self._tokens("")), tuple(sorted((label, tuple(t)) for label, t in self.continuations.items()))
+
     def _tokens(self, line: str) -> list[int]:
         if not self._layout.chat:
             shown = [self._body(text) + self.written(label) + self._layout.join for text, label in self.examples]

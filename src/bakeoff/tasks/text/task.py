@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bakeoff.contract import Answer, Dataset, Finding, Item, Json, Metric, Progress, Splits, quiet
+from bakeoff.contract import Answer, Dataset, Finding, Item, Json, Metric, ProbeSet, Progress, Splits, quiet
 from bakeoff.tasks.text import splits as splitting
 from bakeoff.tasks.text.data import load_text, read_settings
 from bakeoff.tasks.text.labels import labels_of
@@ -109,6 +109,24 @@ class TextTask:
                     other[row] += 1
             confusion[approach] = {"labels": labels, "counts": counts, "other": other, "unanswered": unanswered}
         return {"confusion": confusion}
+
+    def probes(
+        self, test: Sequence[Item], *, sets: Sequence[str], generated: int, kinds: Sequence[str], base: Path
+    ) -> Sequence[ProbeSet]:
+        """Written sets (`bakeoff.tasks.text.edge_cases`), then changed copies of test items (`bakeoff.tasks.text.perturb`).
+
+        Raises
+        ------
+        BadStudy
+            For a set or kind that does not exist, a set named twice, or a set whose labels are not the study's.
+        BadData
+            For a file of edge cases that cannot be used.
+        """
+        from bakeoff.tasks.text import edge_cases, perturb
+
+        perturb.check_kinds(kinds)
+        found = edge_cases.load_edge_sets(sets, labels_of(test), base)
+        return [*found, perturb.perturbed(test, generated, kinds)] if generated else found
 
     def show(self, item: Item) -> str:
         """The text on one line, at most 300 characters; control and direction characters become spaces."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bakeoff.contract import Answer, Item, Progress, Requires
+from bakeoff.contract import Answer, Flops, Item, Progress, Requires
 from bakeoff.errors import BadData
 
 
@@ -103,6 +103,13 @@ class TfidfLinear:
                 probabilities=dict(zip(classes, (float(p) for p in row), strict=True)),
                 seconds=seconds,
             )
+
+    def flops(self, items: Sequence[Item]) -> Flops:
+        """Operations per answer, from the non-zeros of these items; see `bakeoff.tasks.text.flops.of_tfidf`."""
+        from bakeoff.tasks.text.flops import of_tfidf
+
+        matrix = self.features_.transform([self._read(item) for item in items]) if items else None
+        return of_tfidf([] if matrix is None else matrix.getnnz(axis=1).tolist(), len(self.linear_.coef_))
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies and classes as JSON, the weights as safetensors.
