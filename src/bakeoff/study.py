@@ -67,6 +67,42 @@ class Timing(_Strict):
     warmup: Annotated[int, Field(ge=0, le=1000)] = 5
 
 
+class Serving(_Strict):
+    """Each approach behind a real HTTP endpoint on this machine, under load.
+
+    `limit` is on the total time of a request from its intended start; the highest rate that keeps it is looked for.
+    """
+
+    approaches: tuple[str, ...] = ()
+    limit: str = "p95 latency <= 500 ms"
+    single_requests: Annotated[int, Field(ge=1, le=100_000)] = 200
+    single_seconds: Annotated[float, Field(gt=0)] = 15.0
+    offline_seconds: Annotated[float, Field(gt=0)] = 8.0
+    rates: Annotated[int, Field(ge=1, le=50)] = 6
+    rate_seconds: Annotated[float, Field(gt=0)] = 15.0
+    highest_rate: Annotated[float, Field(gt=0, le=100_000)] = 400.0
+    window_ms: Annotated[float, Field(ge=0, le=1000)] = 2.0
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 32
+
+
+class EdgeCases(_Strict):
+    """Hard inputs that are no part of the test: written sets, and changed copies of the study's own test items."""
+
+    sets: tuple[str, ...] = ()
+    generated: Annotated[int, Field(ge=0, le=1000)] = 0
+    kinds: tuple[str, ...] = ()
+
+
+class Consistency(_Strict):
+    """Whether the same question gets the same answer: again, at the same time as others, in another prompt format."""
+
+    items: Annotated[int, Field(ge=2, le=10_000)] = 24
+    repeats: Annotated[int, Field(ge=2, le=100)] = 5
+    concurrency: Annotated[int, Field(ge=2, le=256)] = 4
+    formats: Annotated[int, Field(ge=0, le=20)] = 8
+    format_items: Annotated[int, Field(ge=2, le=10_000)] = 60
+
+
 class Anchor(_Strict):
     """A value function: `worst` is the worst acceptable level (value 0), `best` fully satisfies (value 1).
 
@@ -105,6 +141,10 @@ class Study(_Strict):
     prices: Mapping[str, Any] = Field(default_factory=dict)
     learning_curve: LearningCurve = LearningCurve()
     timing: Timing = Timing()
+    serving: Serving | None = None
+    edge_cases: EdgeCases | None = None
+    consistency: Consistency | None = None
+    hosted: tuple[str, ...] = ()
     threads: Annotated[int, Field(ge=1, le=256)] = 1
 
     @field_validator("approaches")
@@ -195,9 +235,15 @@ def _owner(path: Sequence[Any]) -> list[str]:
     for part in path[:-1]:
         if isinstance(part, int) or not isinstance(model, type):
             continue
-        model = {"approaches": ApproachSpec, "learning_curve": LearningCurve, "timing": Timing, "values": Anchor}.get(
-            str(part), model
-        )
+        model = {
+            "approaches": ApproachSpec,
+            "learning_curve": LearningCurve,
+            "timing": Timing,
+            "values": Anchor,
+            "serving": Serving,
+            "edge_cases": EdgeCases,
+            "consistency": Consistency,
+        }.get(str(part), model)
     return list(model.model_fields)
 
 

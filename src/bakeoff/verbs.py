@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from bakeoff.run.ledger import Ledger, all_runs, find_run, to_json
 from bakeoff.study import Study, read_study
 
 if TYPE_CHECKING:
+    from bakeoff.decide.load_record import LoadDocument
     from bakeoff.decide.record import Document
 
 
@@ -156,11 +157,13 @@ def _ledger(
 
 def _refuse(study: Study, metrics: Mapping[str, Metric]) -> None:
     """Refuse limits, weights, values and prices that could not be decided with, before any minute is spent."""
-    from bakeoff.decide.limits import METRICS, parse_limits
+    from bakeoff.decide.hosted import check_names
+    from bakeoff.decide.limits import METRICS, check_measured, parse_limits
     from bakeoff.decide.values import central_weights, criterion_name
     from bakeoff.estimate.prices import resolve
 
-    parse_limits(study.limits, {*METRICS, *metrics})
+    check_measured(parse_limits(study.limits, {*METRICS, *metrics}), study)
+    check_names(study.hosted, resolve(study.prices))
     central_weights(study.weights)
     for name in study.values:
         criterion_name(name)
@@ -320,3 +323,147 @@ def pull_assets(names: Sequence[str] | Mapping[str, str], *, progress: Progress 
 def list_runs(runs: Path | str = "runs") -> list[tuple[str, str]]:
     """Run names and what became of them, oldest first."""
     return [(ledger.name, "finished" if ledger.finished else "unfinished") for ledger in all_runs(Path(runs))]
+
+
+def load_url(
+    url: str,
+    *,
+    prompts: Path | str | None = None,
+    run: str | Path | None = None,
+    runs: Path | str = "runs",
+    out: Path | str | None = None,
+    command: str = "",
+    **options: Any,
+) -> LoadDocument:
+    """Test a server under load: ``load_url('http://127.0.0.1:8000', limit='p95 latency <= 500 ms')``.
+
+    Parameters
+    ----------
+    url : str
+        An OpenAI-compatible server, or one with ``/v1/answer``.
+    prompts : Path or None
+        A file with one prompt a line (text, or JSON in a ``.jsonl``).
+    run : str, Path or None
+        Send the test items of this run instead. With neither, a small built-in set is sent.
+    out : Path or None
+        Folder to write ``load.json`` and ``load.html`` into.
+    command : str
+        What a person types to do the same again.
+    **options
+        As `bakeoff.load.session.load` takes them: model, protocol, limit, rate, scenarios, workers and more.
+
+    Raises
+    ------
+    EndpointError
+        If the server cannot be used at all.
+    BakeoffError
+        If an option is wrong.
+    """
+    import datetime
+
+    from bakeoff.decide.load_record import LoadDocument
+    from bakeoff.decide.record import Context, ServingResult
+    from bakeoff.errors import needs
+    from bakeoff.measure.machine import describe, load_average
+
+    needs("httptools", "hdrh", extra="serve", why="A load test")
+    from bakeoff.load import session
+    from bakeoff.load.prompts import as_text, read_prompts
+
+    if prompts is not None and run is not None:
+        raise BakeoffError("Both a file of prompts and a run were given.", fix="give --prompts or --run, not both")
+    inputs: Sequence[Any] = ()
+    if prompts is not None:
+        inputs = read_prompts(Path(prompts))
+    elif run is not None:
+        ledger = find_run(str(run), Path(runs))
+        items = ledger.items()
+        inputs = [as_text(items[name].input) for name in ledger.splits().test]
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    before = load_average()
+    loaded = session.load(url, inputs=inputs, **options)
+    machine = describe(threads=options.get("workers", 1))
+    document = LoadDocument(
+        url=loaded.url,
+        model=loaded.model,
+        protocol=loaded.protocol,
+        started=started,
+        command=command,
+        seed=options.get("seed", 0),
+        workers=options.get("workers", 1),
+        settings={**loaded.settings, "kept": loaded.kept, "stopped": loaded.stopped},
+        # Taken before the test: during it the load average is of the test itself.
+        client=Context(
+            threads=options.get("workers", 1), load_average=before, device=machine["device"], versions=machine["versions"]
+        ),
+        result=ServingResult(approach=loaded.model or loaded.url, **loaded.serving),
+        histograms=loaded.histograms,
+        valid=loaded.valid,
+        says=list(loaded.says),
+    )
+    if out is not None:
+        from bakeoff.report.load_page import load_page
+        from bakeoff.run.ledger import write_whole
+
+        write_whole(Path(out) / "load.json", document.model_dump_json(indent=1))
+        write_whole(Path(out) / "load.html", load_page(document))
+    return document
+
+
+def serve_run(
+    what: str,
+    *,
+    runs: Path | str = "runs",
+    settings: Any = None,
+    context: int = 2048,
+    ready: Callable[[Any], None] = lambda listening: None,
+) -> bool:
+    """Serve a saved approach over HTTP until the process is told to stop (SIGTERM or Ctrl-C).
+
+    Parameters
+    ----------
+    what : str
+        ``RUN`` or ``RUN:approach`` (a name, a path or ``latest``; by default the verdict's choice), or a bare language model:
+        a name of the catalogue, ``hub:org/name``, or the path of a ``.gguf`` file.
+    runs : Path
+        Folder of the run folders.
+    settings : bakeoff.serve.settings.ServerSettings or None
+        Where to listen and what to take on.
+    context : int
+        Tokens that a bare language model holds.
+    ready : callable
+        Called with a `bakeoff.serve.server.Listening` once requests can be sent.
+
+    Returns
+    -------
+    bool
+        Whether every accepted request was finished.
+
+    Raises
+    ------
+    BakeoffError
+        For everything a person can fix: no such run or approach, nothing saved, a port that is taken.
+    """
+    from bakeoff.errors import needs
+    from bakeoff.run.saved import find_saved, is_language_model, restore
+    from bakeoff.serve.served import Served, model_id
+    from bakeoff.serve.server import serve
+    from bakeoff.serve.settings import ServerSettings
+
+    chosen = ServerSettings() if settings is None else settings
+    needs("starlette", "uvicorn", "httptools", "prometheus_client", extra="serve", why="`bakeoff serve`")
+    chosen.token()  # refused before a model is loaded, which may take a minute
+    if is_language_model(what):
+        from bakeoff.models.llm import open_lm
+
+        served = Served(model_id(what), lm=open_lm(what, context=context))
+    else:
+        ledger, name = find_saved(what, Path(runs))
+        if not name:
+            document = load_document(ledger.folder)[1]
+            if document.verdict.choice is None:
+                raise RunError(f"The verdict of {ledger.name} names no choice.", fix=f"name an approach: {what}:NAME")
+            name = document.verdict.choice
+        task = ledger.study().task
+        served = Served.of(name, restore(ledger, name), accepts="text" if task == "text" else "any")
+    return serve(served, chosen, ready=ready)

@@ -43,6 +43,17 @@ def test_daily_cost_by_hand():
     ]
 
 
+def test_a_rate_that_was_held_within_a_limit_is_used_whole():
+    held = on_machine("x", Interval(7, 7, 9, 400), BOX, PRICES, horizon_days=365, utilisation=1.0)
+    # 7/s / 4 = 1.75/s at the mean: as 10/s at 70%
+    assert held.capacity() == pytest.approx(151_200) and (held.replicas(151_200), held.replicas(151_201)) == (1, 2)
+    # The rate that was kept is the least that a machine holds: the cost is never more, and at 9/s it is one machine still.
+    assert held.usd_per_day(160_000).mid == held.usd_per_day(160_000).high > held.usd_per_day(160_000).low
+    assert held.usd_per_1000().mid == pytest.approx(0.1 / 3600 / 7 * 1000)
+    crossing = break_evens(held, paid(2.4 / 100_000), up_to=150_000).crossings[0].volume
+    assert crossing.mid == pytest.approx(100_000, rel=0.02) and crossing.low <= crossing.mid <= crossing.high
+
+
 def test_bought_answers_need_no_machine():
     cost = bought("x", Interval(0.001, 0.0008, 0.0012, 500), PRICES, horizon_days=365, review_share=0.1)
     assert cost.replicas(1e9) == 0 and cost.usd_per_1000() == pytest.approx((1.0, 0.8, 1.2, 500))

@@ -20,6 +20,8 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "assets": ("bakeoff.cli.assets_verb", "Fetch or check weights and data ahead of time."),
     "report": ("bakeoff.cli.report", "Rebuild a run's report and memo."),
     "decide": ("bakeoff.cli.decide", "Decide again with other limits, weights, volume or prices."),
+    "serve": ("bakeoff.cli.serve", "Put an approach of a run, or a language model, behind an HTTP endpoint."),
+    "load": ("bakeoff.cli.load", "Test a server under load: how many requests per second keep a latency limit."),
     "doctor": ("bakeoff.cli.doctor", "What is installed, what is missing, what to type."),
 }
 

@@ -11,7 +11,10 @@ import numpy as np
 
 from bakeoff.contract import Finding, Progress, Trial, quiet
 from bakeoff.decide import curves, mistakes
+from bakeoff.decide.after import after_run
+from bakeoff.decide.consistent import consistency_of
 from bakeoff.decide.evidence import Evidence, gather
+from bakeoff.decide.probed import edge_sets_of
 from bakeoff.decide.record import (
     ApproachResult,
     Check,
@@ -25,9 +28,10 @@ from bakeoff.decide.record import (
 )
 from bakeoff.decide.redo import redecide
 from bakeoff.decide.results import as_range, result_of
+from bakeoff.decide.served import served_of
+from bakeoff.decide.untested import not_tested
 from bakeoff.errors import BakeoffError
 from bakeoff.measure.compare import Comparison, compare, compare_whole, family, mcnemar
-from bakeoff.run import plan
 from bakeoff.run.ledger import Ledger
 from bakeoff.study import write_study
 
@@ -60,7 +64,7 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
         verdict=Verdict(sentence="", choice=None, kind="nothing_ran"),
         approaches=results,
         pairs=pairs,
-        checks=_checks(evidence, results),
+        checks=[],
         curves=found_curves,
         curves_say=curves.say(evidence, found_curves),
         differs=_differs(results),
@@ -68,9 +72,12 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
         views=dict(
             evidence.task.views(evidence.items, {name: evidence.answers[Trial(name, evidence.seeds(name)[0])] for name in done})
         ),
-        not_tested=_not_tested(evidence, results),
+        serving=served_of(evidence, results),
+        edge_sets=edge_sets_of(evidence, done),
+        consistency=consistency_of(evidence, results),
         reproduce=_reproduce(evidence, wall_seconds, command),
     )
+    document = document.model_copy(update={"checks": _checks(evidence, document), "not_tested": not_tested(evidence, document)})
     return redecide(document)
 
 
@@ -193,6 +200,7 @@ def _study(evidence: Evidence) -> StudySummary:
         prices=dict(study.prices),
         anchors={name: anchor.model_dump() for name, anchor in study.values.items()},
         weights=dict(study.weights),
+        hosted=list(study.hosted),
     )
 
 
@@ -215,11 +223,9 @@ def _data(evidence: Evidence) -> DataSummary:
     )
 
 
-def _checks(evidence: Evidence, results: list[ApproachResult]) -> list[Check]:
-    from bakeoff.decide.after import after_run
-
+def _checks(evidence: Evidence, document: Document) -> list[Check]:
     before = [Finding(f["code"], f["title"], f["outcome"], f["says"]) for f in evidence.about["findings"]]
-    return [Check(code=f.code, title=f.title, outcome=f.outcome, says=f.says) for f in (*before, *after_run(evidence, results))]
+    return [Check(code=f.code, title=f.title, outcome=f.outcome, says=f.says) for f in (*before, *after_run(evidence, document))]
 
 
 def _differs(results: list[ApproachResult]) -> dict[str, dict[str, Any]]:
@@ -233,45 +239,6 @@ def _differs(results: list[ApproachResult]) -> dict[str, dict[str, Any]]:
         for setting, values in by_setting.items()
         if len(values) > 1 and len({json.dumps(v, sort_keys=True, default=str) for v in values.values()}) > 1
     }
-
-
-def _not_tested(evidence: Evidence, results: list[ApproachResult]) -> list[str]:
-    about = evidence.about
-    found = [
-        f"Other data: every figure is about {about['name']} ({len(evidence.items):,} test items). Texts from another source, a later time or another "
-        "language may give another answer.",
-        "Load: latency was measured one request at a time. How it grows when many arrive at once was not measured.",
-        "Prices: they come from the dated table in this report, not from a bill.",
-        "Deliberate attacks, and whether mistakes fall harder on some groups of people than on others.",
-    ]
-    for result in results:
-        if result.status != "done":
-            found.append(
-                f"{result.name}: {'it failed: ' + (result.failure or '') if result.status == 'failed' else 'it did not run in the time given'}."
-            )
-        elif evidence.metric.name not in result.metrics:
-            found.append(
-                f"{result.name}: nothing that it answered can be scored by the {evidence.metric.title}, so it could not be chosen."
-            )
-        elif result.failure:
-            wanted = len(plan.seeds_of(evidence.study, evidence.spec(result.name)))
-            lost = wanted - len(result.seeds)
-            which = f"{lost} of its {wanted} trainings failed" if lost else "its timing failed"
-            found.append(f"{result.name}: {which} ({result.failure}), so its figures come from what is left.")
-    asked = evidence.study.learning_curve
-    for name in asked.approaches:
-        missing = [share for share in sorted(asked.fractions) if not evidence.seeds(name, share)]
-        if missing:
-            shares = ", ".join(f"{share:.3g}" for share in missing)
-            found.append(f"{name} with fewer labels: the training on a share of {shares} of them failed or did not run.")
-    if any(len(result.seeds) == 1 for result in results):
-        single = [result.name for result in results if len(result.seeds) == 1]
-        found.append(
-            f"Another training of {', '.join(single)}: one seed only, so the luck of a single run is not in the interval."
-        )
-    if not any(result.use == "endpoint" for result in results):
-        found.append("Large hosted models: no endpoint was part of this study (see the how-to on endpoints for adding one).")
-    return found
 
 
 def _reproduce(evidence: Evidence, wall_seconds: float, command: str) -> Reproduce:

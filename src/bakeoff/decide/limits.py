@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bakeoff.contract import Interval
-from bakeoff.errors import BakeoffError, nearest
+from bakeoff.errors import BadStudy, BakeoffError, nearest
+from bakeoff.study import Study
 
 Z95 = 1.959963984540054
 
@@ -54,11 +55,25 @@ MEASURES: dict[str, Measure] = {
     "cold start": Measure(SECONDS, "<", "cold start <= 10 s"),
     "train time": Measure(SECONDS, "<", "train time <= 10 min"),
     "throughput": Measure(RATES, ">", "throughput >= 50/s"),
+    "served rate": Measure(RATES, ">", "served rate >= 5/s"),
+    **{f"p{p} first token": Measure(SECONDS, "<", f"p{p} first token <= 200 ms") for p in (50, 90, 95, 99)},
+    "edge accuracy": Measure(SHARES, ">", "edge accuracy >= 70%"),
+    "flips": Measure(SHARES, "<", "flips <= 10%"),
+    "consistency": Measure(SHARES, ">", "consistency >= 99%"),
 }
+"""What a limit may be set on, metrics apart. ``served rate``: the highest rate of requests that one server was shown to hold
+within the study's `serving` limit. ``first token``: from intended start, one request at a time over HTTP. ``edge accuracy``: on
+the written edge cases. ``flips``: changed inputs that get another answer than before although they should not.
+``consistency``: items whose repeats all get the same answer while others are being answered."""
+_SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "served rate": ("serving",), "first token": ("serving",), "edge accuracy": ("edge_cases",), "flips": ("edge_cases",),
+    "consistency": ("consistency", "serving"),
+}  # fmt: skip
 _NAMES = {
     "median latency": "p50 latency", "peak memory": "memory", "ram": "memory", "size": "model size", "model bytes": "model size",
     "error rate": "errors", "abstentions": "abstained", "abstention rate": "abstained", "training time": "train time",
-    "fit time": "train time", "startup": "cold start",
+    "fit time": "train time", "startup": "cold start", "rate within the limit": "served rate", "highest rate": "served rate",
+    "accuracy on edge cases": "edge accuracy", "edge case accuracy": "edge accuracy", "flip rate": "flips",
 }  # fmt: skip
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "brier", "log_loss", "ece")
 _LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
@@ -131,6 +146,24 @@ def parse_limits(texts: Sequence[str], metrics: Iterable[str] = METRICS) -> tupl
     return tuple({limit.text: limit for limit in (parse_limit(text, known) for text in texts)}.values())
 
 
+def check_measured(limits: Iterable[Limit], study: Study) -> None:
+    """Refuse a limit on something that this study does not ask for: nothing could ever keep it.
+
+    Raises
+    ------
+    BadStudy
+        Names the section that is missing.
+    """
+    for limit in limits:
+        needed = _SECTIONS.get("first token" if limit.measure.endswith("first token") else limit.measure, ())
+        missing = [section for section in needed if getattr(study, section) is None]
+        if missing:
+            raise BadStudy(
+                f"The limit {limit.text!r} is on something that is measured only with `{missing[0]}`, and the study has none.",
+                fix=f"add a section `{missing[0]}`, or leave the limit out",
+            )
+
+
 def probability_met(limit: Limit, measured: Interval | None) -> float | None:
     """Probability that the true figure is within the limit, in [0, 1]; None where nothing was measured.
 
@@ -153,6 +186,7 @@ def _measure(text: str, left: str, right: str, metrics: dict[str, str]) -> tuple
     left = left.replace("latency p", "p") + " latency" if re.fullmatch(r"latency p\d\d", left) else left
     if re.fullmatch(r"p\d\d", left):
         left += " latency"
+    left = re.sub(r"\b(ttft|time to first token|first-token)$", "first token", left)
     if left in ("cost", "price", "usd", "cost per 1000", "cost per 1,000", "cost per day"):
         for period, pattern in (
             ("cost per 1000", r"(?:per|/|a)\s*1[,']?000(?:\s*items)?$"),
@@ -168,6 +202,11 @@ def _measure(text: str, left: str, right: str, metrics: dict[str, str]) -> tuple
     if left == "latency":
         raise BakeoffError(
             f"The limit {text!r} does not say which latency.", fix=f"say how many answers must keep it: 'p95 latency <= {right}'"
+        )
+    if left == "first token":
+        raise BakeoffError(
+            f"The limit {text!r} does not say for how many requests.",
+            fix=f"say how many must keep it: 'p95 first token <= {right}'",
         )
     name = _NAMES.get(left, left)
     if name in MEASURES:
@@ -207,7 +246,7 @@ def _number(text: str, measure: str, right: str) -> tuple[float, str, str]:
         raise BakeoffError(f"The limit {text!r} is in {written or 'no unit'!r}; understood: {allowed}.", fix=f"e.g. {example!r}")
     if not math.isfinite(number) or (number < 0 and measure in MEASURES):
         raise BakeoffError(f"The limit {text!r} has a number that nothing can keep.", fix=f"e.g. {example!r}")
-    if units is SHARES and unit == "" and number > 1 and measure in (*METRICS, "errors", "abstained") and measure != "log_loss":
+    if units is SHARES and unit == "" and number > 1 and (measure in MEASURES or measure in METRICS) and measure != "log_loss":
         raise BakeoffError(
             f"The limit {text!r}: {shown} is more than the largest possible, 1.", fix=f"write {shown}% or {number / 100:g}"
         )

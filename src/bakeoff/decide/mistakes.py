@@ -64,17 +64,23 @@ def _right_or_wrong(evidence: Evidence, answers: Mapping[str, Sequence[Answer]])
 
 
 def _mistake(evidence: Evidence, item: Item, answers: dict[str, Answer], wrong: list[str]) -> Mistake:
-    shown = evidence.task.show(item)
     return Mistake(
         id=item.id,
-        shown=shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 1] + "…",
+        shown=shown(evidence, item),
         target=str(item.target)[:80],
-        answers={name: _said(answer) for name, answer in answers.items()},
+        answers={name: said(answer) for name, answer in answers.items()},
         wrong=wrong,
     )
 
 
-def _said(answer: Answer) -> str:
+def shown(evidence: Evidence, item: Item) -> str:
+    """An item as one line of text, at most 300 characters."""
+    text = evidence.task.show(item)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def said(answer: Answer) -> str:
+    """What an approach said: its value, or that there is none."""
     if answer.error is not None:
         return "(error)"
     if answer.abstained:

@@ -96,6 +96,12 @@ class ApproachResult(_Part):
     usd_per_day: Range | None = None
     replicas: int | None = None
     paid_usd: float = Field(default=0.0, description="Money paid to endpoints during this run.")
+    flops_per_item: float | None = Field(
+        default=None, description="Floating-point operations of one answer, mean over test items."
+    )
+    flops_per_token: float | None = None
+    flops_basis: str = Field(default="", description="How the operations were counted.")
+    flops_leaves_out: list[str] = Field(default_factory=list)
     limits: dict[str, float] = Field(default_factory=dict, description="Limit -> probability that it is met, 0 to 1.")
     within_limits: bool = True
     on_front: bool = Field(
@@ -136,6 +142,194 @@ class Pair(_Part):
     says: str = ""
 
 
+class LoadStep(_Part):
+    """Requests sent to a server by one schedule, and what became of them.
+
+    Times of failed requests count as longer than any other: a percentile that falls on one is null.
+    """
+
+    scenario: Literal["single_stream", "server", "offline"]
+    arrivals: Literal["poisson", "constant", "closed"]
+    seed: int = 0
+    rate_per_second: float | None = Field(default=None, description="Rate asked for; null where the next waits for the last.")
+    achieved_per_second: float | None = Field(default=None, description="Rate at which requests were really sent.")
+    completed_per_second: float | None = None
+    seconds: float
+    requests: int
+    completed: int
+    errors: int
+    error_kinds: dict[str, int] = Field(default_factory=dict)
+    total_seconds: Percentiles = Field(default=Percentiles(), description="From the intended start to the end of the answer.")
+    first_token_seconds: Percentiles = Field(default=Percentiles(), description="From the intended start to the first token.")
+    service_seconds: Percentiles = Field(
+        default=Percentiles(), description="From the moment of sending to the end of the answer."
+    )
+    seconds_per_output_token: Percentiles = Field(
+        default=Percentiles(), description="(total - first token) / (tokens - 1), per request."
+    )
+    between_tokens_seconds: Percentiles = Percentiles()
+    dispatch_delay_p99_seconds: float | None = Field(default=None, description="How late the client itself was.")
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    valid: bool = True
+    invalid_because: list[str] = Field(default_factory=list)
+    outcome: Literal["kept", "broken", "undecided", "not_judged"] = Field(
+        default="not_judged", description="Whether the limit held, with 95% confidence."
+    )
+
+
+class ServingResult(_Part):
+    """One approach behind an HTTP endpoint on the machine of the run."""
+
+    approach: str
+    status: Literal["done", "failed", "not_run"] = "done"
+    failure: str | None = None
+    protocol: str = ""
+    limit: str = Field(default="", description="On the total time from the intended start, e.g. 'p95 latency <= 500 ms'.")
+    start_seconds: float | None = Field(default=None, description="From starting the process to its first healthy answer.")
+    first_request_seconds: float | None = Field(default=None, description="The first request of all, apart from the others.")
+    single: LoadStep | None = None
+    offline: LoadStep | None = None
+    steps: list[LoadStep] = Field(default_factory=list, description="The rates tried, in the order in which they were tried.")
+    highest_rate: Range | None = Field(
+        default=None, description="Highest rate that kept the limit; `high` is the lowest that broke it, `n` its requests."
+    )
+    peak_bytes: int | None = Field(default=None, description="Peak memory of the server's process under load.")
+    joules_per_item: Range | None = None
+    energy_says: str = ""
+    context: Context | None = None
+
+
+class KindResult(_Part):
+    """One kind of hard input, for one approach. Intervals are exact (Clopper-Pearson); over bases where inputs share them."""
+
+    kind: str
+    n: int
+    judged: int = Field(description="Inputs of this kind that have a right answer.")
+    right: int
+    unanswered: int = Field(default=0, description="Abstentions and errors among `n`.")
+    accuracy: Range | None = None
+    pairs: int = Field(default=0, description="Inputs made from another one whose answer must stay the same, where both were answered.")
+    flips: int = 0
+    flip_rate: Range | None = None
+
+
+class Flip(_Part):
+    """A changed input that got another answer than the one it came from, although it should not."""
+
+    approach: str
+    id: str
+    kind: str
+    base: str = Field(description="The input it came from.")
+    shown: str
+    expected: str | None = None
+    before: str
+    after: str
+
+
+class EdgeSet(_Part):
+    """Hard inputs: a written set, or changed copies of test items."""
+
+    name: str
+    source: Literal["written", "generated"]
+    items: int
+    judged: int
+    kinds: dict[str, str] = Field(default_factory=dict, description="Kind -> what it is, in a few words.")
+    results: dict[str, list[KindResult]] = Field(default_factory=dict, description="Approach -> its result for every kind.")
+    overall: dict[str, KindResult] = Field(default_factory=dict, description="Approach -> all kinds together.")
+    flips: list[Flip] = Field(default_factory=list)
+    flips_of: int = Field(default=0, description="How many flips there are; `flips` holds at most 60 of them.")
+    wrong_by_all: list[str] = Field(default_factory=list, description="Inputs that every approach got wrong.")
+    notes: list[str] = Field(default_factory=list)
+
+
+class Agreement(_Part):
+    """The same inputs, asked again and again. An item agrees when all its repeats are the same (Atil et al. 2024, TAR@N)."""
+
+    items: int
+    repeats: int
+    concurrency: int = 1
+    raw: Range | None = Field(default=None, description="Share of items whose replies are the same to the last character.")
+    parsed: Range | None = Field(default=None, description="Share of items whose answers are the same.")
+    errors: int = 0
+
+
+class Formats(_Part):
+    """The same items in other prompt formats (Sclar et al. 2024)."""
+
+    items: int
+    metric: dict[str, Range] = Field(default_factory=dict, description="Format -> accuracy on these items; the one in use first.")
+    lowest: float | None = None
+    median: float | None = None
+    highest: float | None = None
+    agreement: Range | None = Field(default=None, description="Share of items that every format answers the same.")
+
+
+class ConsistencyResult(_Part):
+    """How far an approach agrees with itself."""
+
+    approach: str
+    alone: Agreement | None = None
+    concurrent: Agreement | None = None
+    formats: Formats | None = None
+    kept_under_changes: Range | None = Field(
+        default=None, description="Share of changed test items (typos, case, spacing ...) whose answer stays the same."
+    )
+    says: str = ""
+
+
+class BreakEven(_Part):
+    """A daily volume at which two approaches cost the same. `volume_per_day` is null when there is none."""
+
+    a: str
+    b: str
+    volume_per_day: Range | None
+    says: str
+
+
+class HostedReference(_Part):
+    """What the same work would cost at a hosted model's list price. Its quality was not measured here."""
+
+    model: str
+    as_of: str
+    source: str
+    tokens_in: float
+    tokens_out: float
+    tokens_from: str = Field(description="Where the token counts come from.")
+    usd_per_million_in: float | None = None
+    usd_per_million_out: float | None = None
+    usd_per_1000: float
+    usd_per_day: float
+    break_evens: list[BreakEven] = Field(default_factory=list)
+
+
+class MatrixCell(_Part):
+    """One criterion for one approach: the measured level in the criterion's unit, and what it is worth from 0 to 1."""
+
+    level: float | None = None
+    value: float | None = None
+
+
+class MatrixRow(_Part):
+    """One criterion of the decision matrix."""
+
+    criterion: str
+    title: str
+    unit: str
+    weight: float
+    worst: float | None = None
+    best: float | None = None
+    cells: dict[str, MatrixCell] = Field(default_factory=dict)
+
+
+class Matrix(_Part):
+    """The decision matrix: criteria by approaches, with weights that sum to 1 and the weighted sum of each approach."""
+
+    rows: list[MatrixRow] = Field(default_factory=list)
+    totals: dict[str, float] = Field(default_factory=dict)
+    says: str = ""
+
+
 class Check(_Part):
     """One check. `could_not_run` is never shown as passed."""
 
@@ -158,15 +352,6 @@ class Curve(_Part):
 
     approach: str
     points: list[CurvePoint]
-
-
-class BreakEven(_Part):
-    """A daily volume at which two approaches cost the same. `volume_per_day` is null when there is none."""
-
-    a: str
-    b: str
-    volume_per_day: Range | None
-    says: str
 
 
 class Mistake(_Part):
@@ -252,6 +437,7 @@ class StudySummary(_Part):
     prices: dict[str, Any] = Field(description="The price table used, with its date and sources.")
     anchors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     weights: dict[str, float] = Field(default_factory=dict, description="Weights as the study states them.")
+    hosted: list[str] = Field(default_factory=list, description="Hosted models whose list price is set beside the approaches.")
 
 
 class Document(_Part):
@@ -270,6 +456,11 @@ class Document(_Part):
     curves: list[Curve] = Field(default_factory=list)
     curves_say: list[str] = Field(default_factory=list)
     break_evens: list[BreakEven] = Field(default_factory=list)
+    serving: list[ServingResult] = Field(default_factory=list)
+    edge_sets: list[EdgeSet] = Field(default_factory=list)
+    consistency: list[ConsistencyResult] = Field(default_factory=list)
+    hosted: list[HostedReference] = Field(default_factory=list)
+    matrix: Matrix = Matrix()
     sensitivity: Sensitivity = Sensitivity()
     differs: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Setting -> approach -> value, where they differ."

@@ -80,6 +80,7 @@ def result_of(evidence: Evidence, name: str) -> ApproachResult:
         remote=remote,
         usd_per_1000=_bought(answers) if remote else None,
         paid_usd=_paid(evidence, name),
+        **_flops(timed),
         context=_context(timed or measured[0]["answer"]),
     )
 
@@ -146,6 +147,19 @@ def _throughput(timed: Mapping[str, Any] | None) -> Range | None:
     batch = timed["batch"]
     found = timing.throughput(batch["batch_items"], batch["batch_seconds"])
     return as_range(found) if found else None
+
+
+def _flops(timed: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Operations of one answer, as counted while the approach was timed; nothing where they were not."""
+    counted = (timed or {}).get("flops")
+    if not counted or counted.get("per_item") is None:
+        return {}
+    return {
+        "flops_per_item": counted["per_item"],
+        "flops_per_token": counted.get("per_token"),
+        "flops_basis": str(counted.get("basis") or ""),
+        "flops_leaves_out": [str(part) for part in counted.get("leaves_out") or ()],
+    }
 
 
 def _bought(answers: list[tuple[Answer, ...]]) -> Range | None:

@@ -23,7 +23,7 @@ def money(usd: float) -> str:
     if usd < 0.0001:
         return "less than 0.01 US cents"
     if usd < 0.995:
-        cents = _digits(usd * 100, 2).removesuffix(".0")
+        cents = digits(usd * 100, 2).removesuffix(".0")
         return f"{cents} US cent{'' if cents == '1' else 's'}"
     return f"${usd:,.2f}" if usd < 100 else f"${round(usd):,}"
 
@@ -31,24 +31,24 @@ def money(usd: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds in the unit that reads best: ``0.4 ms``, ``83 ms``, ``2.1 s``, ``12 min``, ``3.5 hours``."""
     if seconds < 0.9995:
-        return f"{_digits(seconds * 1000, 2)} ms"
+        return f"{digits(seconds * 1000, 2)} ms"
     if seconds < 119.5:
-        return f"{_digits(seconds, 2 if seconds < 99.5 else 3)} s"
-    return f"{_digits(seconds / 60, 2)} min" if seconds < 5970 else f"{_digits(seconds / 3600, 2)} hours"
+        return f"{digits(seconds, 2 if seconds < 99.5 else 3)} s"
+    return f"{digits(seconds / 60, 2)} min" if seconds < 5970 else f"{digits(seconds / 3600, 2)} hours"
 
 
 def size(count: float) -> str:
     """Bytes in decimal units: ``91 MB``, ``1.2 GB``."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= 0.9995 * scale:
-            return f"{_digits(count / scale, 2 if count < 99.5 * scale else 3)} {unit}"
+            return f"{digits(count / scale, 2 if count < 99.5 * scale else 3)} {unit}"
     return f"{count:.0f} bytes"
 
 
 def volume(items: float) -> str:
     """Items a day, to two figures: ``10,000``, ``1.2 million``."""
     if items >= 999_500:
-        return f"{_digits(items / 1e6, 2).removesuffix('.0')} million"
+        return f"{digits(items / 1e6, 2).removesuffix('.0')} million"
     return f"{float(f'{items:.2g}'):,.0f}" if items >= 1 else f"{items:.2g}"
 
 
@@ -69,16 +69,18 @@ def gap(study: StudySummary, gain: Interval) -> str:
 
 def measured(measure: str, study: StudySummary, level: float) -> str:
     """One figure in words, in the unit that suits what it measures."""
-    if measure.endswith("latency") or measure in ("cold start", "train time"):
+    if measure.endswith(("latency", "first token")) or measure in ("cold start", "train time"):
         return duration(level)
     if measure in ("memory", "model size"):
         return size(level)
     if measure.startswith("cost"):
         return money(level)
-    if measure in ("errors", "abstained"):
+    if measure in ("errors", "abstained", "edge accuracy", "flips", "consistency"):
         return f"{level:.1%}"
     if measure == "throughput":
-        return f"{_digits(level, 2)} items per second"
+        return f"{digits(level, 2)} items per second"
+    if measure == "served rate":
+        return f"{digits(level, 2)} requests per second"
     return f"{level:.1%}" if study.percent else f"{level:.3f}"
 
 
@@ -111,7 +113,7 @@ def verdict(
         return f"{opening} It is the only approach that could be chosen, so there was no other to compare it with."
     by_name = {c.name: c for c in candidates}
     found = relation(question, by_name[own.name], by_name[rival])
-    return f"{opening} {_difference(study, own, results[rival], found, kind, choice, question)}"
+    return f"{opening} {_difference(document, own, results[rival], found, kind, choice, question)}"
 
 
 def settles(study: StudySummary, winner: str, rival: str, found: Relation) -> str | None:
@@ -157,7 +159,7 @@ def break_even(found: BreakEvens, position: int | None, shown: int) -> str:
 
 def missed(document: Document, limit: Limit, result: ApproachResult) -> str:
     """How an approach misses a limit: ``p95 latency <= 50 ms (measured: 83 ms)``."""
-    found = figure(result, limit.measure)
+    found = figure(result, limit.measure, document)
     return f"{limit.text} ({'measured: ' + measured(limit.measure, document.study, found.mid) if found else 'not measured'})"
 
 
@@ -173,7 +175,7 @@ def _no_score(study: StudySummary, finished: Sequence[ApproachResult]) -> str:
 
 
 def _difference(
-    study: StudySummary,
+    document: Document,
     own: ApproachResult,
     other: ApproachResult,
     found: Relation,
@@ -181,9 +183,10 @@ def _difference(
     choice: Choice,
     question: Question,
 ) -> str:
+    study = document.study
     allowed = f"{100 * study.margin:g} points" if study.percent else f"{study.margin:g}"
     behind = Interval(-found.gain.mid, -found.gain.high, -found.gain.low, found.gain.n)
-    trade = _declined(other) + _trade(study, own, other)
+    trade = _declined(other) + _trade(document, own, other)
     if found.word == "superior":
         return f"The difference is real: it is better than {other.name}, the next in quality, by {gap(study, found.gain)}{_declined(other)}."
     if found.word == "undecided":
@@ -222,7 +225,7 @@ def _declined(other: ApproachResult, on: str = " on the items") -> str:
     return f"{on} that both answered ({other.name} gave no answer to {share:.1%} of them all)" if share >= 0.005 else ""
 
 
-def _trade(study: StudySummary, own: ApproachResult, other: ApproachResult) -> str:
+def _trade(document: Document, own: ApproachResult, other: ApproachResult) -> str:
     """What the choice saves against the other one, where it saves a fifth or more."""
     saves = []
     for measure, words in (
@@ -230,11 +233,11 @@ def _trade(study: StudySummary, own: ApproachResult, other: ApproachResult) -> s
         ("p90 latency", "takes {} as long"),
         ("memory", "needs {} as much memory"),
     ):
-        mine, theirs = figure(own, measure), figure(other, measure)
+        mine, theirs = figure(own, measure, document), figure(other, measure, document)
         if mine and theirs and mine.mid > 0 and theirs.mid / mine.mid >= 1.25:
             times = theirs.mid / mine.mid
-            saves.append(words.format(f"{_digits(times, 2) if times < 100 else f'{round(times, -1):,.0f}'} times"))
-    return f", and {other.name} {_joined(saves)}" if saves else ""
+            saves.append(words.format(f"{digits(times, 2) if times < 100 else f'{round(times, -1):,.0f}'} times"))
+    return f", and {other.name} {joined(saves)}" if saves else ""
 
 
 def _floor(study: StudySummary, winner: str, floor: str | None, candidates: Sequence[Candidate], question: Question) -> str:
@@ -269,7 +272,7 @@ def _none(document: Document, choice: Choice, candidates: Sequence[Candidate], q
     only_floor = (
         "No approach that is better than always giving the same answer" if any(c.within for c in candidates) else "No approach"
     )
-    return f"{only_floor} keeps every limit, so none is recommended. The nearest is {near.name}, which misses {_joined(names)}."
+    return f"{only_floor} keeps every limit, so none is recommended. The nearest is {near.name}, which misses {joined(names)}."
 
 
 def _unanswered(result: ApproachResult) -> str:
@@ -287,11 +290,11 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).rstrip(".")[:200]
 
 
-def _joined(parts: Sequence[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
 
 
-def _digits(number: float, digits: int) -> str:
+def digits(number: float, digits: int) -> str:
     """`number` to so many significant digits, without an exponent."""
     if number == 0:
         return "0"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.contract import Interval
-from bakeoff.decide.record import ApproachResult, Document, Range
+from bakeoff.decide import beside
+from bakeoff.decide.record import ApproachResult, Document
 from bakeoff.errors import BadStudy, nearest
 from bakeoff.measure.intervals import proportion
 from bakeoff.study import Anchor
@@ -43,10 +44,21 @@ CRITERIA: Mapping[str, Criterion] = {
     "throughput": Criterion("throughput", 0.0, Anchor(worst=1, best=1000, scale="log"), "items per second"),
     "errors": Criterion("errors", 0.0, Anchor(worst=0.1, best=0.0, scale="linear"), "share of items"),
     "abstained": Criterion("abstentions", 0.0, Anchor(worst=0.2, best=0.0, scale="linear"), "share of items"),
+    "served_rate": Criterion("rate within the limit", 0.0, Anchor(worst=1, best=100, scale="log"), "requests per second"),
+    "first_token": Criterion("time to first token", 0.0, Anchor(worst=1.0, best=0.1, scale="log"), "seconds, 90th percentile"),
+    "edge_cases": Criterion(
+        "accuracy on edge cases", 0.0, Anchor(worst=0.5, best=1.0, scale="linear"), "share of written inputs"
+    ),
+    "flips": Criterion(
+        "stability under small changes", 0.0, Anchor(worst=0.3, best=0.0, scale="linear"), "share of changed inputs"
+    ),
+    "consistency": Criterion("consistency", 0.0, Anchor(worst=0.9, best=1.0, scale="linear"), "share of items"),
 }
 _MEASURE = {
     "latency": "p90 latency", "memory": "memory", "model_size": "model size", "train_time": "train time",
     "cold_start": "cold start", "throughput": "throughput", "errors": "errors", "abstained": "abstained",
+    "served_rate": "served rate", "first_token": "p90 first token", "edge_cases": "edge accuracy", "flips": "flips",
+    "consistency": "consistency",
 }  # fmt: skip
 
 
@@ -64,13 +76,15 @@ def value(anchor: Anchor, level: float) -> float:
     return min(1.0, max(0.0, share))
 
 
-def figure(result: ApproachResult, measure: str) -> Interval | None:
+def figure(result: ApproachResult, measure: str, document: Document) -> Interval | None:
     """One measured figure in its own unit, or None where it was not measured.
 
     Parameters
     ----------
     measure : str
         A key of `limits.MEASURES`, or the name of a metric in `result.metrics`.
+    document : Document
+        Where what was measured beside the test stands: under load, on hard inputs, when asked again.
 
     Notes
     -----
@@ -78,16 +92,13 @@ def figure(result: ApproachResult, measure: str) -> Interval | None:
     (cold start, training) have no spread: their interval is a point.
     """
     if measure in result.metrics:
-        return _interval(result.metrics[measure])
+        return beside.interval(result.metrics[measure])
     if measure.endswith(" latency"):
-        name = measure.removesuffix(" latency")
-        times = result.latency_seconds
-        mid = {"p50": times.p50, "p90": times.p90, "p95": times.p95, "p99": times.p99}.get(name)
-        return (
-            None
-            if mid is None
-            else Interval(mid, min(mid, times.low.get(name, mid)), max(mid, times.high.get(name, mid)), times.n)
-        )
+        return beside.percentile(result.latency_seconds, measure.removesuffix(" latency"))
+    if measure.endswith(" first token"):
+        return beside.first_token(document, result.name, measure.removesuffix(" first token"))
+    if measure in beside.FIGURES:
+        return beside.FIGURES[measure](document, result.name)
     asked = result.answered + result.errors + result.abstained
     if measure in ("errors", "abstained"):
         return proportion(result.errors if measure == "errors" else result.abstained, asked) if asked else None
@@ -97,7 +108,7 @@ def figure(result: ApproachResult, measure: str) -> Interval | None:
         "throughput": result.throughput_per_second,
     }
     if measure in ranges:
-        return _interval(ranges[measure])
+        return beside.interval(ranges[measure])
     point = {
         "memory": result.peak_bytes, "model size": result.model_bytes,
         "cold start": result.cold_start_seconds, "train time": result.fit_seconds,
@@ -119,7 +130,7 @@ def figures(result: ApproachResult, document: Document, anchors: Mapping[str, An
     stated volume: the money of a whole day, reserved machines included.
     """
     found: dict[str, Interval] = {}
-    quality = figure(result, document.study.metric)
+    quality = figure(result, document.study.metric, document)
     if quality is not None:
         share, worst = answered_share(result), anchors["quality"].worst
         found["quality"] = Interval(
@@ -133,7 +144,7 @@ def figures(result: ApproachResult, document: Document, anchors: Mapping[str, An
         day = result.usd_per_day
         found["cost"] = Interval(day.mid * scale, day.low * scale, day.high * scale, day.n)
     for criterion, measure in _MEASURE.items():
-        measured = figure(result, measure)
+        measured = figure(result, measure, document)
         if measured is not None:
             found[criterion] = measured
     return found
@@ -239,7 +250,3 @@ def is_floor(result: ApproachResult) -> bool:
 def measured_by_somebody(all_figures: Iterable[Mapping[str, Interval]]) -> frozenset[str]:
     """The criteria that at least one approach was measured on."""
     return frozenset(name for found in all_figures for name in found)
-
-
-def _interval(found: Range | None) -> Interval | None:
-    return None if found is None or math.isnan(found.mid) else Interval(found.mid, found.low, found.high, found.n)

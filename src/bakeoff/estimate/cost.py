@@ -2,7 +2,8 @@
 
 Daily cost = replicas(volume) x price of a replica + volume x price of an answer + one-off cost / horizon.
 Replicas are reserved around the clock for the busiest rate, so the first part is a step function of volume:
-``replicas = ceil(volume / 86400 x peak_factor / (measured items per second x utilisation))``, at least one.
+``replicas = ceil(volume / 86400 x peak_factor / (measured items per second x utilisation))``, at least one. What is measured
+is the throughput, or, with a utilisation of 1, the highest rate that one replica held within a latency limit under load.
 One replica is one copy of the approach on one machine, as measured: a larger machine is not assumed to be faster.
 """
 
@@ -38,7 +39,7 @@ class DailyCost:
     usd_per_replica_day : float
         Price of one reserved replica for 24 hours; 0 where answers are bought from somebody else.
     items_per_second : Interval or None
-        Measured throughput of one replica. None where answers are bought.
+        What one replica does, as measured. None where answers are bought.
     usd_per_item : Interval
         Money per item paid to somebody else for its answer.
     review_usd_per_item : float
@@ -128,19 +129,23 @@ def on_machine(
     fit_seconds: float | None = None,
     labelled_items: int = 0,
     review_share: float = 0.0,
+    utilisation: float | None = None,
 ) -> DailyCost:
     """The cost of an approach that runs on machines you reserve.
 
     Parameters
     ----------
     items_per_second : Interval
-        Throughput of one replica as measured; all three above 0.
+        What one replica does as measured, all three above 0: its throughput, or the highest rate that it held within a
+        latency limit (then with a `utilisation` of 1, because the limit leaves the room that utilisation is for).
     fit_seconds : float or None
         One training, charged at the machine's price. None when it was not measured (said in `leaves_out`).
     labelled_items : int
         Labelled items that it learns from or is tuned on.
     review_share : float in [0, 1]
         Share of items that a person has to answer.
+    utilisation : float in (0, 1], or None
+        Share of `items_per_second` that is planned for; None for that of `prices`.
 
     Raises
     ------
@@ -171,7 +176,7 @@ def on_machine(
         once=Estimate(once, "USD"),
         horizon_days=horizon_days,
         peak_factor=prices.peak_factor,
-        utilisation=prices.utilisation,
+        utilisation=prices.utilisation if utilisation is None else utilisation,
         leaves_out=tuple(out),
     )
 

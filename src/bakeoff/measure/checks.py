@@ -2,7 +2,7 @@
 
 A *problem* makes a figure of the report wrong or the question unanswerable; a *tip* is worth knowing and may be fine.
 Every code has a section in ``docs/reference/checks.md``: what it means, why it matters, what to do. Codes are never used
-again for something else.
+again for something else. BK014 to BK018, on what is measured beside the test, are in `bakeoff.measure.serving_checks`.
 
     run_checks([partial(exact_leak, texts), partial(few_per_class, train_labels, test_labels)])
 """
@@ -38,6 +38,11 @@ TITLES: Mapping[str, str] = {
     "BK011": "Abstentions",
     "BK012": "More than one seed",
     "BK013": "Probabilities are probabilities",
+    "BK014": "Valid load tests",
+    "BK015": "Errors under load",
+    "BK016": "Better than the floor on edge cases",
+    "BK017": "Stable under small changes",
+    "BK018": "The same answer when asked again",
 }
 
 Texts = Mapping[str, Sequence[tuple[str, str]]]
@@ -53,7 +58,7 @@ TYPICAL_DISCORDANCE = 0.10
 IMBALANCE = 0.8
 
 
-def _code(code: str) -> Callable[[Function], Function]:
+def coded(code: str) -> Callable[[Function], Function]:
     """Fasten a code to a check, so that a check that could not run still has its name."""
 
     def fasten(function: Function) -> Function:
@@ -91,7 +96,7 @@ def run_checks(checks: Iterable[Check]) -> list[Finding]:
     return findings
 
 
-@_code("BK001")
+@coded("BK001")
 def exact_leak(texts: Texts) -> Finding:
     """BK001: is a test text also in another split (equal but for Unicode form, case and white space)?
 
@@ -102,16 +107,16 @@ def exact_leak(texts: Texts) -> Finding:
     """
     test, others = _test_and_others(texts)
     if not test or not others:
-        return _finding("BK001", "not_applicable", "There is no test split, or nothing to compare it with.")
+        return finding("BK001", "not_applicable", "There is no test split, or nothing to compare it with.")
     seen = {normalise(text): f"{split} {id_}" for split, id_, text in others}
     pairs = [[id_, seen[plain]] for id_, text in test if (plain := normalise(text)) in seen]
     if not pairs:
-        return _finding("BK001", "passed", f"None of the {len(test):,} test texts is in another split.", leaked=0, test=len(test))
-    says = f"{len(pairs):,} of {len(test):,} test texts ({len(pairs) / len(test):.1%}) are also in another split: {_list(_arrow(pairs))}."
-    return _finding("BK001", "problem", says, leaked=len(pairs), test=len(test), pairs=pairs[:100])
+        return finding("BK001", "passed", f"None of the {len(test):,} test texts is in another split.", leaked=0, test=len(test))
+    says = f"{len(pairs):,} of {len(test):,} test texts ({len(pairs) / len(test):.1%}) are also in another split: {listed(_arrow(pairs))}."
+    return finding("BK001", "problem", says, leaked=len(pairs), test=len(test), pairs=pairs[:100])
 
 
-@_code("BK002")
+@coded("BK002")
 def near_leak(texts: Texts, threshold: float = THRESHOLD) -> Finding:
     """BK002: is a test text nearly the same as one of another split? Exact ones are BK001's and not counted here.
 
@@ -119,18 +124,18 @@ def near_leak(texts: Texts, threshold: float = THRESHOLD) -> Finding:
     """
     test, others = _test_and_others(texts)
     if not test or not others:
-        return _finding("BK002", "not_applicable", "There is no test split, or nothing to compare it with.")
+        return finding("BK002", "not_applicable", "There is no test split, or nothing to compare it with.")
     exact = {normalise(text) for _, _, text in others}
     rest = [(id_, text) for id_, text in test if normalise(text) not in exact]
     found = duplicates_across([text for _, text in rest], [text for _, _, text in others], threshold)
     pairs: list[list[Json]] = [[rest[i][0], f"{others[j][0]} {others[j][1]}", round(near, 3)] for i, (j, near) in found.items()]
     if not pairs:
         says = f"None of the {len(test):,} test texts is at least {threshold:.0%} alike to one of another split."
-        return _finding("BK002", "passed", says, leaked=0, test=len(test), threshold=threshold)
+        return finding("BK002", "passed", says, leaked=0, test=len(test), threshold=threshold)
     outcome: Outcome = "problem" if len(pairs) > NEAR_SHARE_THAT_MATTERS * len(test) else "tip"
     share = f"{len(pairs):,} of {len(test):,} test texts ({len(pairs) / len(test):.1%})"
-    says = f"{share} are at least {threshold:.0%} alike to one of another split: {_list(_arrow(pairs))}."
-    return _finding("BK002", outcome, says, leaked=len(pairs), test=len(test), threshold=threshold, pairs=pairs[:100])
+    says = f"{share} are at least {threshold:.0%} alike to one of another split: {listed(_arrow(pairs))}."
+    return finding("BK002", outcome, says, leaked=len(pairs), test=len(test), threshold=threshold, pairs=pairs[:100])
 
 
 def items_needed(margin: float, discordance: float = TYPICAL_DISCORDANCE, *, power: float = 0.8, alpha: float = 0.05) -> int:
@@ -151,35 +156,35 @@ def items_needed(margin: float, discordance: float = TYPICAL_DISCORDANCE, *, pow
     return math.ceil(((z(1 - alpha / 2) * math.sqrt(discordance) + z(power) * math.sqrt(discordance - gap * gap)) / gap) ** 2)
 
 
-@_code("BK003")
+@coded("BK003")
 def too_few_items(n_test: int, margin: float, discordance: float = TYPICAL_DISCORDANCE) -> Finding:
     """BK003: can this many test items tell apart two approaches that differ by the margin (80% power, 5% level)?"""
     need = items_needed(margin, discordance)
     assumed = f"if they disagree on {discordance:.0%} of items"
     facts = {"test": n_test, "needed": need, "margin": margin, "discordance": discordance}
     if n_test >= need:
-        return _finding("BK003", "passed", f"{n_test:,} test items; {need:,} show a difference of {margin:g} {assumed}.", **facts)
+        return finding("BK003", "passed", f"{n_test:,} test items; {need:,} show a difference of {margin:g} {assumed}.", **facts)
     says = f"{n_test:,} test items; about {need:,} are needed to show a difference of {margin:g} with 80% power {assumed}."
-    return _finding("BK003", "problem", says, **facts)
+    return finding("BK003", "problem", says, **facts)
 
 
-@_code("BK004")
+@coded("BK004")
 def few_per_class(train: Sequence[str], test: Sequence[str], *, least: int = 10) -> Finding:
     """BK004: does every label have at least `least` items in train and in test? A label missing from train is a problem."""
     if not train or not test:
-        return _finding("BK004", "not_applicable", "There are no labels in train or in test.")
+        return finding("BK004", "not_applicable", "There are no labels in train or in test.")
     in_train, in_test = Counter(train), Counter(test)
     counts = {label: (in_train[label], in_test[label]) for label in sorted({*train, *test})}
     few = {label: count for label, count in counts.items() if min(count) < least}
     if not few:
-        return _finding("BK004", "passed", f"Every label has at least {least} items in train and in test.", counts=_lists(counts))
+        return finding("BK004", "passed", f"Every label has at least {least} items in train and in test.", counts=_lists(counts))
     missing = [label for label in few if not in_train[label]]
-    shown = _list([f"{label!r} ({a} train, {b} test)" for label, (a, b) in few.items()])
+    shown = listed([f"{label!r} ({a} train, {b} test)" for label, (a, b) in few.items()])
     says = f"{len(few)} of {len(counts)} labels have fewer than {least} items in train or in test: {shown}."
-    return _finding("BK004", "problem" if missing else "tip", says, counts=_lists(counts), missing_from_train=missing)
+    return finding("BK004", "problem" if missing else "tip", says, counts=_lists(counts), missing_from_train=missing)
 
 
-@_code("BK005")
+@coded("BK005")
 def worse_than_floor(approach: str, floor: str, difference: Interval) -> Finding:
     """BK005: is an approach better than the floor?
 
@@ -191,44 +196,44 @@ def worse_than_floor(approach: str, floor: str, difference: Interval) -> Finding
     """
     facts = {"approach": approach, "floor": floor, "difference": list(difference)}
     if approach == floor:
-        return _finding("BK005", "not_applicable", f"{approach} is the floor.", **facts)
+        return finding("BK005", "not_applicable", f"{approach} is the floor.", **facts)
     if difference.low > 0:
-        return _finding("BK005", "passed", f"{approach} is better than {floor}: {difference}.", **facts)
+        return finding("BK005", "passed", f"{approach} is better than {floor}: {difference}.", **facts)
     if difference.high < 0 or difference.mid < 0:
-        return _finding("BK005", "problem", f"{approach} is worse than {floor}, which learns nothing: {difference}.", **facts)
-    return _finding("BK005", "tip", f"{approach} is not shown to be better than {floor}: {difference}.", **facts)
+        return finding("BK005", "problem", f"{approach} is worse than {floor}, which learns nothing: {difference}.", **facts)
+    return finding("BK005", "tip", f"{approach} is not shown to be better than {floor}: {difference}.", **facts)
 
 
-@_code("BK006")
+@coded("BK006")
 def labels_alike(labels: Sequence[str]) -> Finding:
     """BK006: do labels differ only by case, white space or Unicode form ('Good' and 'good ')?"""
     counts = Counter(labels)
     names = sorted(counts)
     groups = [[names[i] for i in group] for group in exact_groups(names)]
     if not groups:
-        return _finding("BK006", "passed", f"The {len(names)} labels differ by more than case and space.")
-    shown = _list([" and ".join(f"{name!r} ({counts[name]:,})" for name in group) for group in groups])
-    return _finding(
+        return finding("BK006", "passed", f"The {len(names)} labels differ by more than case and space.")
+    shown = listed([" and ".join(f"{name!r} ({counts[name]:,})" for name in group) for group in groups])
+    return finding(
         "BK006", "problem", f"Some labels differ only by case or space and count as different classes: {shown}.", groups=groups
     )
 
 
-@_code("BK007")
+@coded("BK007")
 def imbalance(labels: Sequence[str]) -> Finding:
     """BK007: does one label hold more than 80% of the items, so that accuracy flatters whoever always says it?"""
     if not labels:
-        return _finding("BK007", "not_applicable", "There are no labels.")
+        return finding("BK007", "not_applicable", "There are no labels.")
     label, count = Counter(labels).most_common(1)[0]
     share = count / len(labels)
     says = f"The most frequent label, {label!r}, holds {share:.1%} of {len(labels):,} items"
     if share <= IMBALANCE:
-        return _finding("BK007", "passed", says + ".", label=label, share=share)
-    return _finding(
+        return finding("BK007", "passed", says + ".", label=label, share=share)
+    return finding(
         "BK007", "tip", says + ": always saying it gets that accuracy, so read macro F1 first.", label=label, share=share
     )
 
 
-@_code("BK008")
+@coded("BK008")
 def conflicting_labels(items: Sequence[tuple[str, str, str]]) -> Finding:
     """BK008: does the same text (but for case and white space) carry different labels? `items` are (id, text, label)."""
     by_text: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -236,12 +241,12 @@ def conflicting_labels(items: Sequence[tuple[str, str, str]]) -> Finding:
         by_text[normalise(text)].append((id_, label))
     groups = [found for found in by_text.values() if len({label for _, label in found}) > 1]
     if not groups:
-        return _finding("BK008", "passed", "No text carries two labels.", texts=0)
+        return finding("BK008", "passed", "No text carries two labels.", texts=0)
     # Whatever is answered, all but the most frequent label of such a text count as wrong.
     lost = sum(len(found) - Counter(label for _, label in found).most_common(1)[0][1] for found in groups)
-    shown = _list([", ".join(f"{id_} {label!r}" for id_, label in found[:3]) for found in groups])
+    shown = listed([", ".join(f"{id_} {label!r}" for id_, label in found[:3]) for found in groups])
     says = f"{len(groups):,} texts carry different labels, so at least {lost:,} of {len(items):,} items must count as wrong: {shown}."
-    return _finding(
+    return finding(
         "BK008",
         "tip",
         says,
@@ -251,7 +256,7 @@ def conflicting_labels(items: Sequence[tuple[str, str, str]]) -> Finding:
     )
 
 
-@_code("BK009")
+@coded("BK009")
 def duplicates_within(texts: Sequence[tuple[str, str]], split: str = "test") -> Finding:
     """BK009: do texts occur more than once within one split? Copies count one text several times and narrow intervals falsely."""
     groups = exact_groups([text for _, text in texts])
@@ -259,22 +264,22 @@ def duplicates_within(texts: Sequence[tuple[str, str]], split: str = "test") -> 
     ids = [[texts[i][0] for i in group[:20]] for group in groups[:50]]
     facts: dict[str, Json] = {"extra": extra, "n": len(texts), "groups": ids}
     if not extra:
-        return _finding("BK009", "passed", f"No text occurs twice within {split}.", **facts)
-    says = f"{extra:,} of {len(texts):,} items of {split} repeat the text of another: {_list([' = '.join(group[:3]) for group in ids])}."
-    return _finding("BK009", "problem" if extra > NEAR_SHARE_THAT_MATTERS * len(texts) else "tip", says, **facts)
+        return finding("BK009", "passed", f"No text occurs twice within {split}.", **facts)
+    says = f"{extra:,} of {len(texts):,} items of {split} repeat the text of another: {listed([' = '.join(group[:3]) for group in ids])}."
+    return finding("BK009", "problem" if extra > NEAR_SHARE_THAT_MATTERS * len(texts) else "tip", says, **facts)
 
 
-@_code("BK010")
+@coded("BK010")
 def errors(approach: str, answers: Sequence[Answer]) -> Finding:
     """BK010: did more than 1% of the answers end in an error? Fewer, but some, is a tip."""
     if not answers:
-        return _finding("BK010", "not_applicable", f"{approach} gave no answers.")
+        return finding("BK010", "not_applicable", f"{approach} gave no answers.")
     kinds = Counter(answer.error for answer in answers if answer.error is not None)
     n = kinds.total()
     if not n:
-        return _finding("BK010", "passed", f"None of {approach}'s {len(answers):,} answers is an error.", errors=0)
-    says = f"{n:,} of {approach}'s {len(answers):,} answers ({n / len(answers):.1%}) are errors: {_list([f'{k} ({c})' for k, c in kinds.most_common()])}."
-    return _finding(
+        return finding("BK010", "passed", f"None of {approach}'s {len(answers):,} answers is an error.", errors=0)
+    says = f"{n:,} of {approach}'s {len(answers):,} answers ({n / len(answers):.1%}) are errors: {listed([f'{k} ({c})' for k, c in kinds.most_common()])}."
+    return finding(
         "BK010",
         "problem" if n > ERROR_SHARE_THAT_MATTERS * len(answers) else "tip",
         says,
@@ -283,39 +288,39 @@ def errors(approach: str, answers: Sequence[Answer]) -> Finding:
     )
 
 
-@_code("BK011")
+@coded("BK011")
 def abstentions(approach: str, answers: Sequence[Answer]) -> Finding:
     """BK011: did the approach decline items? Then its quality is that of the items it chose to answer."""
     if not answers:
-        return _finding("BK011", "not_applicable", f"{approach} gave no answers.")
+        return finding("BK011", "not_applicable", f"{approach} gave no answers.")
     n = sum(answer.abstained and answer.error is None for answer in answers)
     if not n:
-        return _finding("BK011", "passed", f"{approach} declined none of {len(answers):,} items.", abstained=0)
+        return finding("BK011", "passed", f"{approach} declined none of {len(answers):,} items.", abstained=0)
     says = f"{approach} declined {n:,} of {len(answers):,} items ({n / len(answers):.1%}); its quality is that of the others. Compare at equal coverage."
-    return _finding("BK011", "tip", says, abstained=n)
+    return finding("BK011", "tip", says, abstained=n)
 
 
-@_code("BK012")
+@coded("BK012")
 def single_seed(seeds: int) -> Finding:
     """BK012: was there more than one seed? With one, luck in the split and in training is not seen."""
     if seeds > 1:
-        return _finding("BK012", "passed", f"{seeds} seeds.", seeds=seeds)
-    return _finding(
+        return finding("BK012", "passed", f"{seeds} seeds.", seeds=seeds)
+    return finding(
         "BK012", "tip", "One seed: how much results change with the split and the start of training is not measured.", seeds=seeds
     )
 
 
-@_code("BK013")
+@coded("BK013")
 def bad_probabilities(approach: str, answers: Sequence[Answer]) -> Finding:
     """BK013: are all probabilities in [0, 1] with sum 1? Those that are not are left out of Brier, log loss and calibration."""
     given = [answer.probabilities for answer in answers if answer.answered and answer.probabilities is not None]
     if not given:
-        return _finding("BK013", "not_applicable", f"{approach} gives no probabilities.")
+        return finding("BK013", "not_applicable", f"{approach} gives no probabilities.")
     bad = [found for found in given if not is_distribution(found)]
     if not bad:
-        return _finding("BK013", "passed", f"{approach}'s probabilities are in [0, 1] and sum to 1.", bad=0)
+        return finding("BK013", "passed", f"{approach}'s probabilities are in [0, 1] and sum to 1.", bad=0)
     says = f"{len(bad):,} of {len(given):,} probabilities of {approach} are not in [0, 1] with sum 1, and are left out: {str(dict(bad[0]))[:200]}."
-    return _finding("BK013", "problem", says, bad=len(bad), given=len(given))
+    return finding("BK013", "problem", says, bad=len(bad), given=len(given))
 
 
 def hashes(items: Iterable[Item]) -> dict[str, str]:
@@ -347,7 +352,8 @@ def hashes(items: Iterable[Item]) -> dict[str, str]:
     return {"x": x.hexdigest(), "y": y.hexdigest()}
 
 
-def _finding(code: str, outcome: Outcome, says: str, **details: Any) -> Finding:
+def finding(code: str, outcome: Outcome, says: str, **details: Any) -> Finding:
+    """A finding with the title of its code."""
     return Finding(code, TITLES[code], outcome, says, details)
 
 
@@ -365,7 +371,8 @@ def _arrow(pairs: Sequence[Sequence[Json]]) -> list[str]:
     return [f"{pair[0]} = {pair[1]}" for pair in pairs]
 
 
-def _list(shown: Sequence[str]) -> str:
+def listed(shown: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
     rest = len(shown) - SHOWN
     return "; ".join(shown[:SHOWN]) + (f"; and {rest:,} more" if rest > 0 else "")
 

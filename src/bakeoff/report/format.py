@@ -219,6 +219,47 @@ def percentile_range(latency: Percentiles, name: str) -> str:
     return f"{seconds(value)} ({seconds(latency.low[name])} to {seconds(latency.high[name])})"
 
 
+FEWEST = {"p50": 7, "p90": 44, "p95": 90, "p99": 459}
+"""Requests needed before a percentile is printed (`bakeoff.measure.timing`)."""
+
+
+def load_percentile(times: Percentiles, name: str) -> str:
+    """One percentile of a load step; where it is null, whether requests were too few or it falls on one that failed."""
+    if getattr(times, name) is None and times.n >= FEWEST[name]:
+        return "failed request"
+    return percentile(times, name)
+
+
+def load_percentile_range(times: Percentiles, name: str) -> str:
+    """As `load_percentile`, with the 95% interval where there is one."""
+    return load_percentile(times, name) if getattr(times, name) is None else percentile_range(times, name)
+
+
+def rate(value: float | None) -> str:
+    """Requests or items per second: ``6.4/s``, ``1,240/s``."""
+    shown = number(value)
+    return shown if shown == MISSING else f"{shown}/s"
+
+
+def prefixed(value: float | None, unit: str, prefixes: tuple[tuple[float, str], ...]) -> str:
+    """Three significant digits with the largest fitting prefix; an exact 0 is ``0`` and the unit."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    size_, letter = next(((s, p) for s, p in prefixes if abs(value) >= s * 0.9995), prefixes[-1])
+    shown = number(value / size_)
+    return f"{shown} {letter}{unit}"
+
+
+def flops(value: float | None) -> str:
+    """Floating-point operations: ``1.24 GFLOP``, ``812 kFLOP``, ``0 FLOP``."""
+    return prefixed(value, "FLOP", ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")))
+
+
+def joules(value: float | None) -> str:
+    """Energy: ``3.4 J``, ``12.1 mJ``, ``2.1 kJ``."""
+    return prefixed(value, "J", ((1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")))
+
+
 def setting(value: Any) -> str:
     """A setting's value as a person would type it: ``yes``, ``1–2``-free plain text, lists joined by commas."""
     if value is None:

@@ -11,7 +11,19 @@ from markupsafe import Markup
 
 from bakeoff.decide.record import ApproachResult, Document
 from bakeoff.decide.values import answered_share, is_floor
-from bakeoff.report import evidence, measurements, tables, ties
+from bakeoff.report import (
+    agreement,
+    arithmetic,
+    decision,
+    evidence,
+    hard_cases,
+    hosted,
+    measurements,
+    plain_words,
+    serving,
+    tables,
+    ties,
+)
 from bakeoff.report import format as form
 from bakeoff.report.charts import svg
 from bakeoff.report.mistakes import listed
@@ -252,6 +264,7 @@ def _sure(document: Document) -> list[str]:
             said.append(f"On {value.n:,} test items it was told apart from every other approach.")
     if verdict.sure is not None and chosen is not None and len(document.sensitivity.win_shares) > 1:
         said.append(f"It comes first in {form.share(verdict.sure)} of the ways to weigh quality, cost and speed that were tried.")
+    said += plain_words.hard(document)
     problems = sum(c.outcome == "problem" for c in document.checks)
     unknown = sum(c.outcome == "could_not_run" for c in document.checks)
     if problems or unknown:
@@ -269,8 +282,12 @@ def _cost(document: Document) -> list[str]:
     usd = chosen.usd_per_day
     low, high = form.usd(usd.low), form.usd(usd.high)
     said = [f"{form.usd(usd.mid)} a day for {asked}" + (f" (likely between {low} and {high})." if low != high else ".")]
-    if chosen.replicas:
+    if served := plain_words.holds(document):
+        said.append(served)
+    elif chosen.replicas:
         said.append(f"That is {chosen.replicas:,} machine{'s' if chosen.replicas > 1 else ''} at the busiest time.")
+    if elsewhere := plain_words.hosted(document):
+        said.append(elsewhere)
     return said
 
 
@@ -321,6 +338,27 @@ def language_models(document: Document) -> str | None:
     return said + ("" if large else " That is about the small ones tested here; larger ones were not.")
 
 
+def _asked_for(document: Document) -> dict[str, Any]:
+    """Tables of the engineer's page that are there only where the study asked for them."""
+    rows = serving.served(document)
+    return {
+        "served": serving.summary(rows) if rows else None,
+        "steps": serving.steps_table([row for row in rows if row.result.steps], only_rates=True) if rows else None,
+        "endpoint": serving.everything(rows) if rows else None,
+        "intended": serving.INTENDED,
+        "limit": serving.limit_of(rows).says if rows else "",
+        "energy": serving.energy_note(rows),
+        "hard": [(h, hard_cases.as_table(h.right), hard_cases.as_table(h.flipped)) for h in hard_cases.hard_cases(document)],
+        "agreement": agreement.table(document) if document.consistency else None,
+        "formats": agreement.formats(document),
+        "arithmetic": arithmetic.table(document),
+        "hosted": hosted.table(document),
+        "hosted_tokens": hosted.tokens_note(document),
+        "hosted_break_evens": hosted.break_evens(document),
+        "decision": decision.table(document),
+    }
+
+
 def _context(document: Document) -> dict[str, Any]:
     verdict = document.verdict
     lead, rest = sentences(verdict.sentence)
@@ -352,5 +390,6 @@ def _context(document: Document) -> dict[str, Any]:
             (r.name, document.mistakes.only.get(r.name, 0), document.mistakes.only_right.get(r.name, 0))
             for r in ties.ordered(document)
         ],
+        **_asked_for(document),
         "load": form.MISSING if document.reproduce.load_average is None else form.setting(document.reproduce.load_average),
     }

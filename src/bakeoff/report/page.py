@@ -10,9 +10,22 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import BaseModel
 
 from bakeoff.decide.record import Check, Document
-from bakeoff.report import evidence, measurements, mistakes, tables, ties
+from bakeoff.report import (
+    agreement,
+    arithmetic,
+    decision,
+    evidence,
+    hard_cases,
+    hosted,
+    measurements,
+    mistakes,
+    serving,
+    tables,
+    ties,
+)
 from bakeoff.report import format as form
 from bakeoff.report.charts import strips, svg
 from bakeoff.report.palette import DARK, LIGHT, Look, looks
@@ -21,6 +34,9 @@ from bakeoff.report.text import clean, clip, isolated, sentences, short
 LARGEST = 1_000_000
 """Bytes: a page is under this, whatever the document holds."""
 
+MOST_STEPS = 8
+"""Rates of one server on a page that is too large otherwise."""
+
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 SECTIONS = (
@@ -28,10 +44,16 @@ SECTIONS = (
     ("comparison", "Side by side"),
     ("differs", "What differs"),
     ("mistakes", "Which items each got wrong"),
+    ("hard", "Hard cases"),
     ("learning", "How much data it takes"),
     ("latency", "How long one item takes"),
+    ("load", "Under load"),
+    ("agreement", "Does it agree with itself?"),
     ("calibration", "Does it know when it is unsure?"),
+    ("arithmetic", "Quality against arithmetic"),
     ("cost", "Cost and break-even"),
+    ("hosted", "Hosted, by list price"),
+    ("decision", "Decision matrix"),
     ("sensitivity", "What would change the choice"),
     ("pairs", "Which differences are real"),
     ("checks", "Checks"),
@@ -39,6 +61,9 @@ SECTIONS = (
     ("reproduce", "How to reproduce"),
     ("data", "The data"),
 )
+
+ASKED_FOR = frozenset({"hard", "load", "agreement", "arithmetic", "hosted", "decision"})
+"""Sections that a page has only where the study asked for them; the others say what was not measured."""
 
 KINDS = {
     "clear": ("●", "Clear"),
@@ -58,20 +83,26 @@ OUTCOMES = {
 
 
 class Size(NamedTuple):
-    """How much of a document is put on a page: characters of one text, times of one approach, items."""
+    """How much of a document is put on a page: characters of one text, times of one approach, items.
+
+    `singles` are the times of requests one after the other, `loads` those of every other step and clock.
+    """
 
     text: int
     samples: int
     examples: int
     views: bool
+    singles: int
+    loads: int
 
 
 _SIZES = (
-    Size(4_000, 400, 60, True),
-    Size(1_000, 200, 60, True),
-    Size(400, 100, 30, True),
-    Size(200, 40, 10, False),
-    Size(80, 0, 0, False),
+    Size(4_000, 400, 60, True, 400, 400),
+    Size(4_000, 400, 60, True, 200, 0),
+    Size(1_000, 200, 60, True, 100, 0),
+    Size(400, 100, 30, True, 60, 0),
+    Size(200, 40, 10, False, 40, 0),
+    Size(80, 0, 0, False, 20, 0),
 )
 
 
@@ -92,7 +123,7 @@ def page(document: Document) -> str:
     made = ""
     for size in _SIZES:
         kept = shortened(document, size)
-        made = _environment().get_template("page.html.j2").render(_context(kept, cut=kept != document))
+        made = environment().get_template("page.html.j2").render(_context(kept, cut=kept != document))
         if len(made.encode("utf-8", "replace")) < LARGEST:
             break
     return made.encode("utf-8", "replace").decode("utf-8")
@@ -112,12 +143,44 @@ def shortened(document: Document, size: Size) -> Document:
     for result in given["approaches"]:
         result["latency_seconds"]["samples"] = list(strips.thin(result["latency_seconds"]["samples"], size.samples))
     given["mistakes"]["examples"] = given["mistakes"]["examples"][: size.examples]
+    for server in given["serving"]:
+        thin_steps(server, size.singles, size.loads)
+        if not size.views:  # a search ends near its answer: the last rates tried are the ones that count
+            server["steps"] = server["steps"][-MOST_STEPS:]
+    for edge in given["edge_sets"]:
+        edge["flips"], edge["wrong_by_all"] = edge["flips"][: size.examples], edge["wrong_by_all"][: size.examples]
+        if not size.examples:
+            edge["results"] = {}
     if not size.views:
         given["views"] = {}
     return Document.model_validate(given)
 
 
-def as_json(document: Document) -> Markup:
+def thin_steps(server: dict[str, Any], singles: int, loads: int) -> None:
+    """Thin a dumped `ServingResult` in place: `singles` times of the first-token and total clocks one at a time, `loads` of all else."""
+    for step in (server["single"], server["offline"], *server["steps"]):
+        if step is None:
+            continue
+        for key, times in step.items():
+            if isinstance(times, dict) and "samples" in times:
+                shown = step is server["single"] and key in ("total_seconds", "first_token_seconds")
+                times["samples"] = list(strips.thin(times["samples"], singles if shown else loads))
+
+
+def sections(document: Document) -> list[tuple[str, str]]:
+    """The sections of this document's page, in order: key and title."""
+    has = {
+        "hard": bool(document.edge_sets),
+        "load": bool(document.serving),
+        "agreement": bool(document.consistency),
+        "arithmetic": bool(arithmetic.counted(document)),
+        "hosted": bool(document.hosted),
+        "decision": bool(document.matrix.rows),
+    }
+    return [(key, title) for key, title in SECTIONS if key not in ASKED_FOR or has[key]]
+
+
+def as_json(document: BaseModel) -> Markup:
     """The document as JSON that can stand in a ``<script>``: ASCII, no ``< > &``, figures that are not finite as null."""
 
     def finite(value: Any) -> Any:
@@ -136,7 +199,8 @@ def as_json(document: Document) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates with their filters; shared with the page of a load test."""
     made = Environment(
         loader=PackageLoader("bakeoff.report", "templates"),
         autoescape=True,
@@ -163,8 +227,8 @@ def _user(value: Any, longest: int = 2_000) -> Markup:
 
 
 def _source(name: str) -> Markup:
-    loader = _environment().loader
-    return Markup(loader.get_source(_environment(), name)[0]) if loader else Markup()
+    loader = environment().loader
+    return Markup(loader.get_source(environment(), name)[0]) if loader else Markup()
 
 
 def _palette_css(theme: str) -> Markup:
@@ -225,6 +289,52 @@ def _kind(document: Document) -> tuple[str, str]:
     return KINDS[document.verdict.kind]
 
 
+def _serving(document: Document) -> dict[str, Any] | None:
+    rows = serving.served(document)
+    if not rows:
+        return None
+    return {
+        "limit": serving.limit_of(rows),
+        "intended": serving.INTENDED,
+        "summary": serving.summary(rows),
+        "energy": serving.energy_note(rows),
+        "rates": serving.rates(rows),
+        "times": serving.distribution(rows),
+        "invalid": serving.invalid(rows),
+        "everything": serving.everything(rows),
+        "steps": serving.steps_table(rows),
+    }
+
+
+def _asked_for(document: Document) -> dict[str, Any]:
+    """What the sections of `ASKED_FOR` show; None where the document has nothing for one."""
+    found = agreement.results(document)
+    return {
+        "hard": hard_cases.hard_cases(document),
+        "load": _serving(document),
+        "agree": {
+            "figure": agreement.agreement(document),
+            "table": agreement.table(document),
+            "says": [(c.approach, c.says) for c in found if c.says],
+            "formats": agreement.formats(document),
+        }
+        if found
+        else None,
+        "flops": {"figure": arithmetic.arithmetic(document), "table": operations}
+        if (operations := arithmetic.table(document))
+        else None,
+        "hosted": {
+            "figure": hosted.hosted(document),
+            "table": listed,
+            "tokens": hosted.tokens_note(document),
+            "break_evens": hosted.break_evens(document),
+        }
+        if (listed := hosted.table(document))
+        else None,
+        "decision": decision.decision(document),
+    }
+
+
 def _pairs(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, form.setting(value)) for key, value in given.items()]
 
@@ -238,7 +348,8 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
     return {
         "d": document,
         "policy": POLICY,
-        "sections": SECTIONS,
+        "sections": sections(document),
+        "title": f"{isolated(clean(document.study.name))}: {short(lead, 90)}",
         "lead": lead,
         "rest": rest,
         "kind": _kind(document),
@@ -281,4 +392,5 @@ def _context(document: Document, *, cut: bool) -> dict[str, Any]:
         "checks_say": checks_say(document),
         "json": as_json(document),
         "cut": cut,
+        **_asked_for(document),
     }

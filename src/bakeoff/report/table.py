@@ -11,14 +11,19 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.decide.record import Document
+from bakeoff.decide.record import Document, Percentiles
+from bakeoff.report.format import MISSING, load_percentile
 from bakeoff.report.page import checks_say
+from bakeoff.report.serving import highest, limit_of, served
 from bakeoff.report.tables import Cell, comparison
+from bakeoff.report.tables import Table as Columns
 from bakeoff.report.text import clip, sentences, short
 from bakeoff.report.ties import order_note
 
 LEAST_COLUMNS = 2
-_FIRST_TO_GO = ("Training", "Peak memory", "Cost a day", "p90", "Limits", "p50", "Tie group", "Cost per 1,000")
+_FIRST_TO_GO = (
+    "Training", "Peak memory", "Cost a day", "p90", "First token p95", "Limits", "p50", "Tie group", "Cost per 1,000", "Holds",
+)  # fmt: skip
 """Columns that are left out, in this order, where the terminal is too narrow for all of them."""
 
 
@@ -46,6 +51,9 @@ class _Ending:
         yield verdict
         yield Padding(_table(document, options.max_width), (1, 0, 1, 0))
         yield Text(order_note(document), style="dim")
+        if rows := served(document):
+            within = limit_of(rows).says or "the limit"
+            yield Text(f"Holds: the highest rate of requests that kept {within}, behind a server on this machine.", style="dim")
         if document.checks:
             yield Text(f"Checks: {checks_say(document)}.", style="dim")
         for result in document.approaches:
@@ -57,8 +65,24 @@ class _Ending:
             yield Text(f"Not tested (see the memo): {'; '.join(dict.fromkeys(heads))}.", style="dim")
 
 
-def _table(document: Document, width: int) -> Table:
+def _with_load(document: Document) -> Columns:
+    """The comparison with two more columns where servers were put under load: the rate that holds, and the first token's p95."""
+    rows = {row.name: row.result for row in served(document)}
     given = comparison(document)
+    if not rows:
+        return given
+    made = []
+    for cells in given.rows:
+        result = rows.get(cells[0].text)
+        rate = highest(result)._replace(note="") if result else Cell(MISSING, None, "num")
+        single = result.single if result and result.single and result.single.valid else None
+        times = single.first_token_seconds if single else Percentiles()
+        made.append([*cells, rate, Cell(load_percentile(times, "p95"), times.p95, "num")])
+    return Columns(given.caption, (*given.head, "Holds", "First token p95"), made, given.chosen)
+
+
+def _table(document: Document, width: int) -> Table:
+    given = _with_load(document)
     texts = [[_cell(cell) for cell in row] for row in given.rows]
     needs = [max([cell_len(title), *(row[i].cell_len for row in texts)]) + 3 for i, title in enumerate(given.head)]
     kept = list(range(len(given.head)))

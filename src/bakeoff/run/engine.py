@@ -15,14 +15,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bakeoff import registry
-from bakeoff.contract import Finding, Metric, Progress, Task, Trial, quiet
+from bakeoff.contract import Finding, Item, Metric, Probes, ProbeSet, Progress, Task, Trial, quiet
 from bakeoff.errors import BadStudy, RunError, nearest
 from bakeoff.run import plan
 from bakeoff.run.ledger import FolderError, Ledger, all_runs, to_json
 from bakeoff.run.processes import Pool, Worker
+from bakeoff.run.worker import finished
 from bakeoff.study import Study, write_study
 
 SHARE_FOR_TRIALS = 0.8
@@ -42,6 +43,8 @@ class Event(NamedTuple):
 
 
 Watch = Callable[[Event], None]
+
+NOTES = {"timing": "alone on the machine", "serving": "behind an endpoint, under load"}
 
 
 def watch_nothing(event: Event) -> None:
@@ -67,11 +70,15 @@ class Clock:
 
     trials: tuple[Trial, ...]
     workers: int
-    timing_seconds: float
-    timings: int
+    alone_seconds: Mapping[str, float]
+    alone: list[str]
     took: dict[Trial, float] = field(default_factory=dict)
-    timed: int = 0
-    timed_seconds: list[float] = field(default_factory=list)
+    alone_took: dict[str, list[float]] = field(default_factory=dict)
+
+    def skip(self, job: str) -> None:
+        """One of the jobs that run alone is over, whatever became of it."""
+        if job in self.alone:
+            self.alone.remove(job)
 
     def expected(self, trial: Trial) -> float | None:
         """Seconds that a trial should take, judged from those of its approach that are done."""
@@ -94,12 +101,13 @@ class Clock:
             if expected is None:
                 return len(self.took) / max(1, len(self.trials)), None
             remaining += max(0.0, expected - (worker.seconds if worker else 0.0))
-        known = self.timed_seconds
-        # Approaches differ a thousandfold in speed, so the first few tell little: the prior counts as two of them.
-        each = (sum(known) + 2 * self.timing_seconds) / (len(known) + 2)
-        timing = (self.timings - self.timed) * each
-        spent = sum(self.took.values()) / self.workers + sum(known)
-        left = remaining / self.workers + timing
+        spent = sum(self.took.values()) / self.workers
+        left = remaining / self.workers
+        for job, prior in self.alone_seconds.items():
+            known = self.alone_took.get(job, [])
+            # Approaches differ a thousandfold in speed, so the first few tell little: the prior counts as two of them.
+            left += self.alone.count(job) * (sum(known) + 2 * prior) / (len(known) + 2)
+            spent += sum(known)
         return spent / max(1e-9, spent + left), left
 
 
@@ -146,14 +154,25 @@ def prepare(
         kept[f"train seed {seed}"] = hashes([by_id[name] for name in splits.train[seed]])
         kept[f"valid seed {seed}"] = hashes([by_id[name] for name in splits.valid[seed]])
     findings: list[Finding] = list(task.check(dataset, splits))
+    probes = _probes(task, study, [by_id[name] for name in splits.test], base)
     draft = Ledger.draft(settings.runs, study)
     try:
+        draft.write_probes(probes)
         draft.write_data(dataset, splits, kept, findings)
         _write_environment(draft, study)
         return draft.publish(study, kept["all"]["x"] + kept["all"]["y"])
     except BaseException:
         draft.discard()  # nothing half-written: this run never began
         raise
+
+
+def _probes(task: Task, study: Study, test: list[Item], base: Path) -> list[ProbeSet]:
+    asked = study.edge_cases
+    if asked is None:
+        return []
+    if not isinstance(task, Probes):
+        raise BadStudy(f"The task {study.task!r} has no edge cases.", fix="leave `edge_cases` out of the study")
+    return list(task.probes(test, sets=asked.sets, generated=asked.generated, kinds=asked.kinds, base=base))
 
 
 def find_unfinished(study: Study, runs: Path) -> Ledger:
@@ -187,16 +206,17 @@ def execute(ledger: Ledger, settings: Settings, watch: Watch = watch_nothing) ->
     began = time.monotonic()
     budget = settings.budget_seconds
     ledger.tidy()
-    done = {trial for trial in trials if "answer" in ledger.measures(trial)}
-    timed = [Trial(spec.name, 0) for spec in study.approaches]
-    clock = Clock(trials, workers, study.timing.single_seconds * 0.6 + study.timing.batch_seconds * 0.6 + 3, len(timed))
+    done = {trial for trial in trials if finished(study, trial, ledger.measures(trial))}
+    alone = [("timing", Trial(spec.name, 0)) for spec in study.approaches]
+    alone += [("serving", Trial(name, 0)) for name in plan.served(study)]
+    clock = Clock(trials, workers, _expected_alone(study), [job for job, _ in alone])
     clock.took.update(dict.fromkeys(done, 0.0))
     pool = Pool(ledger)
     try:
         waiting = [trial for trial in trials if trial not in done]
         stop_at = began + SHARE_FOR_TRIALS * budget if budget else None
         _run_trials(ledger, study, waiting, pool, clock, workers, stop_at, watch)
-        _run_timings(ledger, study, timed, pool, clock, began + budget if budget else None, watch)
+        _run_alone(ledger, study, alone, pool, clock, began + budget if budget else None, watch)
     finally:
         pool.stop()
 
@@ -226,31 +246,51 @@ def _run_trials(
         _listen(ledger, pool, clock, watch)
 
 
-def _run_timings(
-    ledger: Ledger, study: Study, timed: list[Trial], pool: Pool, clock: Clock, stop_at: float | None, watch: Watch
+def _expected_alone(study: Study) -> dict[str, float]:
+    """Seconds that each kind of job that runs alone is expected to take, before any of them is known."""
+    serving = study.serving
+    under_load = 0.0
+    if serving is not None:
+        under_load = 0.7 * serving.single_seconds + serving.offline_seconds + 0.7 * serving.rates * serving.rate_seconds + 12
+    return {"timing": study.timing.single_seconds * 0.6 + study.timing.batch_seconds * 0.6 + 3, "serving": under_load}
+
+
+def _run_alone(
+    ledger: Ledger,
+    study: Study,
+    jobs: list[tuple[str, Trial]],
+    pool: Pool,
+    clock: Clock,
+    stop_at: float | None,
+    watch: Watch,
 ) -> None:
-    for trial in timed:
-        measures = ledger.measures(trial)
-        use = registry.approach(study.task, study.spec(trial.approach).use)
-        # A remote answer is timed when it is paid for: asking again to time it would pay twice.
-        if (
-            "answer" not in measures
-            or "timing" in measures
-            or getattr(use, "remote", False)
-            or not (ledger.trial_folder(trial) / "model").is_dir()
-        ):
-            clock.timed += 1
+    """Time and serve, one after the other: nothing else runs on the machine meanwhile."""
+    for job, trial in jobs:
+        if not _to_do(ledger, study, job, trial):
+            clock.skip(job)
             continue
         if stop_at is not None and time.monotonic() > stop_at:
             return
-        pool.start(trial, "timing", study.spec(trial.approach).threads or study.threads)
-        watch(_event("timing", trial, "alone on the machine", clock, pool))
+        pool.start(trial, job, study.spec(trial.approach).threads or study.threads)
+        watch(_event(job, trial, NOTES[job], clock, pool))
         while pool.running:
             _listen(ledger, pool, clock, watch)
             if stop_at is not None and time.monotonic() > stop_at:
                 pool.stop()
                 watch(_event("stopped", trial, "the time budget is spent", clock, pool))
-        clock.timed += 1
+        clock.skip(job)
+
+
+def _to_do(ledger: Ledger, study: Study, job: str, trial: Trial) -> bool:
+    measures = ledger.measures(trial)
+    use = registry.approach(study.task, study.spec(trial.approach).use)
+    there = "answer" in measures and (ledger.trial_folder(trial) / "model").is_dir()
+    # A remote answer is timed when it is paid for: asking again to time it would pay twice.
+    if not there or getattr(use, "remote", False):
+        return False
+    if job == "serving":
+        return bool(measures.get("serving", {}).get("status") != "done")
+    return "timing" not in measures
 
 
 def _listen(ledger: Ledger, pool: Pool, clock: Clock, watch: Watch) -> None:
@@ -269,6 +309,13 @@ def _listen(ledger: Ledger, pool: Pool, clock: Clock, watch: Watch) -> None:
 
 def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, watch: Watch) -> None:
     measures = ledger.measures(worker.trial)
+    if worker.job == "serving":
+        _serving_ended(ledger, worker, code, measures)
+        measures = ledger.measures(worker.trial)
+        clock.alone_took.setdefault(worker.job, []).append(worker.seconds)
+        broken = measures.get("serving", {}).get("failure")
+        watch(_event("failed" if broken else "done", worker.trial, broken or f"{worker.seconds:.0f} s", clock, pool, 1.0))
+        return
     wanted = "timing" if worker.job == "timing" else "answer"
     if wanted not in measures and "failure" not in measures:
         # It died without a word (out of memory, a crash in a library): an outcome like any other, kept and shown.
@@ -280,10 +327,21 @@ def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, 
     if worker.job == "trial":
         clock.took[worker.trial] = worker.seconds
     else:
-        clock.timed_seconds.append(worker.seconds)
+        clock.alone_took.setdefault(worker.job, []).append(worker.seconds)
     failed = measures.get("failure")
     note = failed["what"] if failed else f"{worker.seconds:.0f} s"
     watch(_event("failed" if failed else "done", worker.trial, note, clock, pool, 1.0))
+
+
+def _serving_ended(ledger: Ledger, worker: Worker, code: int, measures: Mapping[str, Any]) -> None:
+    """A serving job that died without a word is no failure of the approach: it answered, it was only not served."""
+    if "serving" in measures and code == 0:
+        return
+    failure = measures.get("failure") if "serving" not in measures else None
+    what = failure["what"] if failure else f"The serving process ended with code {code}."
+    if "serving" not in measures or not measures["serving"].get("failure"):
+        kept = {k: v for k, v in measures.items() if k != "failure"}
+        ledger.write_measures(worker.trial, {**kept, "serving": {"status": "failed", "failure": what}})
 
 
 def _event(kind: str, trial: Trial, note: str, clock: Clock, pool: Pool, fraction: float = 0.0) -> Event:

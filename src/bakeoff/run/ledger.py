@@ -4,8 +4,8 @@ Every file appears whole or not at all (written beside, flushed to disk, renamed
 moment can be resumed, and what is there can be believed. Nothing in it is executable: JSON, YAML, Parquet,
 and models in safetensors, ONNX or JSON.
 
-    study.yaml  environment.json  data.json  items.jsonl  splits.json
-    trials/<approach>/<seed>/  measures.json  answers.parquet  model/  log.txt
+    study.yaml  environment.json  data.json  items.jsonl  splits.json  probes.json
+    trials/<approach>/<seed>/  measures.json  answers.parquet  probe-<set>.parquet  model/  log.txt
     verdict.json  report.html  memo.md
 """
 
@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bakeoff.contract import Answer, Citation, Dataset, Item, Splits, Trial
+from bakeoff.contract import Answer, Citation, Dataset, Item, ProbeSet, Splits, Trial
 from bakeoff.errors import RunError
 from bakeoff.study import Study, read_study, write_study
 
@@ -282,6 +282,30 @@ class Ledger:
             {int(seed): tuple(ids) for seed, ids in kept["valid"].items()},
         )
 
+    def write_probes(self, sets: Sequence[ProbeSet]) -> None:
+        """Keep the inputs that are asked beside the test. Written before `write_data`, which marks the rest whole."""
+        rows = [
+            {
+                "name": one.name, "source": one.source, "kinds": dict(one.kinds), "notes": one.notes,
+                "items": [{"id": i.id, "input": i.input, "target": i.target, "group": i.group, "meta": dict(i.meta)} for i in one.items],
+            }
+            for one in sets
+        ]  # fmt: skip
+        write_whole(self.folder / "probes.json", to_json(rows))
+
+    def probes(self) -> tuple[ProbeSet, ...]:
+        """The inputs that are asked beside the test; empty when the study asks for none."""
+        return tuple(
+            ProbeSet(
+                one["name"],
+                one["source"],
+                tuple(Item(i["id"], i["input"], i["target"], i["group"], i["meta"]) for i in one["items"]),
+                one["kinds"],
+                tuple(one["notes"]),
+            )
+            for one in self._read_json("probes.json") or []
+        )
+
     # -- trials -------------------------------------------------------------------------------------------------
 
     def trial_folder(self, trial: Trial) -> Path:
@@ -331,7 +355,9 @@ class Ledger:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def write_answers(self, trial: Trial, ids: Sequence[str], answers: Sequence[Answer]) -> None:
+    def write_answers(
+        self, trial: Trial, ids: Sequence[str], answers: Sequence[Answer], file: str = "answers.parquet"
+    ) -> None:
         """Keep a trial's answers, one row per item."""
         import pyarrow
         import pyarrow.parquet
@@ -353,13 +379,21 @@ class Ledger:
         table = pyarrow.table(columns, schema=_answer_schema())
         sink = pyarrow.BufferOutputStream()
         pyarrow.parquet.write_table(table, sink, compression="zstd")
-        write_whole(self.trial_folder(trial) / "answers.parquet", sink.getvalue().to_pybytes())
+        write_whole(self.trial_folder(trial) / file, sink.getvalue().to_pybytes())
 
-    def answers(self, trial: Trial) -> dict[str, Answer]:
+    def write_probe_answers(self, trial: Trial, name: str, ids: Sequence[str], answers: Sequence[Answer]) -> None:
+        """Keep a trial's answers to the probe set called `name`."""
+        self.write_answers(trial, ids, answers, _probe_file(name))
+
+    def probe_answers(self, trial: Trial, name: str) -> dict[str, Answer]:
+        """A trial's answers to a probe set by item id; empty when it has none."""
+        return self.answers(trial, _probe_file(name))
+
+    def answers(self, trial: Trial, file: str = "answers.parquet") -> dict[str, Answer]:
         """A trial's answers by item id; empty when it has none."""
         import pyarrow.parquet
 
-        path = self.trial_folder(trial) / "answers.parquet"
+        path = self.trial_folder(trial) / file
         if not path.is_file():
             return {}
         found = {}
@@ -421,6 +455,10 @@ def find_run(given: str, runs: Path) -> Ledger:
             f"There is no run {given!r}.", fix=nearest(given, [k.name for k in known]) or "`bakeoff list runs` shows the runs"
         )
     return Ledger.open(Path(given))
+
+
+def _probe_file(name: str) -> str:
+    return f"probe-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.parquet"
 
 
 def _answer_schema() -> Any:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 
 from bakeoff import registry
 from bakeoff.contract import Trial, UsesAssets
-from bakeoff.errors import BadStudy, nearest
+from bakeoff.errors import BadStudy, nearest, needs
 from bakeoff.study import ApproachSpec, Study
 
 
@@ -107,6 +107,7 @@ def plan(study: Study) -> tuple[Trial, ...]:
         make(study.task, spec)
     for name in study.learning_curve.approaches:
         study.spec(name)
+    served(study)
     full = [Trial(spec.name, seed) for seed in range(study.seeds) for spec in study.approaches if seed in seeds_of(study, spec)]
     curve = [
         Trial(name, seed, fraction)
@@ -116,6 +117,34 @@ def plan(study: Study) -> tuple[Trial, ...]:
         if seed in seeds_of(study, study.spec(name))
     ]
     return (*full, *curve)
+
+
+def served(study: Study) -> tuple[str, ...]:
+    """The approaches that are put behind an endpoint: those named, or all that can be saved and do not ask a server themselves.
+
+    Raises
+    ------
+    BakeoffError
+        If the study names one that cannot be served, its limit is not understood, or the server's packages are missing.
+    """
+    if study.serving is None:
+        return ()
+    from bakeoff.load.judge import parse_limit
+
+    parse_limit(study.serving.limit)
+    needs("starlette", "uvicorn", "httptools", "prometheus_client", "hdrh", extra="serve", why="`serving` in a study")
+    can = [spec.name for spec in study.approaches if _can_be_served(registry.approach(study.task, spec.use))]
+    for name in study.serving.approaches:
+        if study.spec(name).name not in can:
+            raise BadStudy(
+                f"`serving` names {name!r}, which cannot be served: it keeps no model of its own.",
+                fix=f"leave it out; these can be: {', '.join(can)}" if can else "leave `serving` out",
+            )
+    return tuple(study.serving.approaches) or tuple(can)
+
+
+def _can_be_served(approach: type) -> bool:
+    return hasattr(approach, "save") and hasattr(approach, "restore") and not getattr(approach, "remote", False)
 
 
 def needed_assets(study: Study) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """One trial in its own process: ``python -m bakeoff.run.worker``, started by the bench.
 
-Two jobs. *trial*: fit, save, answer the test items. *timing*: load the saved model in a fresh process, alone on
-the machine, and measure cold start, single-stream latency, batch throughput and peak memory.
+Three jobs. *trial*: fit, save, answer the test items and whatever else the study asks (`bakeoff.run.probing`). *timing*: load
+the saved model in a fresh process, alone on the machine, and measure cold start, single-stream latency, batch
+throughput and peak memory. *serving*: put it behind an endpoint, alone on the machine, under load (`bakeoff.run.serving`).
 
 The bench talks to it by one pipe each way: events go out as JSON lines; the other pipe says nothing and only
 ends. When it ends the bench is gone: a worker that is answering (or that asks a server while it is fitted)
@@ -19,14 +20,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from bakeoff.contract import Answer, Approach, Item, Saves, Trial
+from bakeoff.contract import Answer, Approach, CountsFlops, Item, Saves, Trial
 from bakeoff.errors import BakeoffError
-from bakeoff.run import plan
+from bakeoff.run import plan, probing
 from bakeoff.run.checked import checked
 from bakeoff.run.ledger import FolderError, Ledger, encodable, to_json
 from bakeoff.study import Study
@@ -35,6 +36,7 @@ SECONDS_TO_LEAVE = 60.0
 """How long a worker may take to finish what is in flight once the bench is gone."""
 SECONDS_BETWEEN_NEWS = 0.2
 LONGEST_NOTE = 300
+FLOPS_ITEMS = 64
 MOST_FAILURES = 20
 """How often an approach may raise while answering before its remaining items are given up as errors."""
 
@@ -100,6 +102,10 @@ def main(arguments: Sequence[str]) -> int:
             ledger.tidy(trial)
             if order["job"] == "timing":
                 run_timing(ledger, study, trial, bench, spawned=order["spawned"])
+            elif order["job"] == "serving":
+                from bakeoff.run.serving import run_serving
+
+                run_serving(ledger, study, trial, bench.tell)
             else:
                 run_trial(ledger, study, trial, bench)
     except Left:
@@ -138,7 +144,7 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
     spec = study.spec(trial.approach)
     threads = spec.threads or study.threads
     measures = {k: v for k, v in ledger.measures(trial).items() if k != "failure"}
-    if "answer" in measures:
+    if finished(study, trial, measures):
         return  # the worker that we waited for has finished it
     splits, items = ledger.splits(), ledger.items()
     approach = plan.make(study.task, spec)
@@ -158,14 +164,24 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
                 approach.save(folder)
             measures["fit"]["model_bytes"] = _bytes_of(model)
         ledger.write_measures(trial, measures)
-    asked = [items[name].asked() for name in splits.test]
-    bench.tell(event="stage", stage="answer")
-    started = time.perf_counter()
-    answers = answer_all(approach, asked, bench)
-    seconds = time.perf_counter() - started
-    ledger.write_answers(trial, splits.test, answers)
-    measures["answer"] = {"seconds": seconds, "items": len(answers), "peak_bytes": _peak(), "context": context(threads)}
-    ledger.write_measures(trial, measures)
+    if "answer" not in measures:
+        asked = [items[name].asked() for name in splits.test]
+        bench.tell(event="stage", stage="answer")
+        started = time.perf_counter()
+        answers = answer_all(approach, asked, bench)
+        seconds = time.perf_counter() - started
+        ledger.write_answers(trial, splits.test, answers)
+        measures["answer"] = {"seconds": seconds, "items": len(answers), "peak_bytes": _peak(), "context": context(threads)}
+        ledger.write_measures(trial, measures)
+    if probing.wanted(study, trial):
+        bench.tell(event="stage", stage="probe")
+        measures |= probing.probe(ledger, study, trial, approach, lambda one, asked: answer_all(one, asked, bench, "probe"))
+        ledger.write_measures(trial, measures)
+
+
+def finished(study: Study, trial: Trial, measures: Mapping[str, Any]) -> bool:
+    """Whether the trial's own job has nothing left to do."""
+    return "answer" in measures and ("probes" in measures or not probing.wanted(study, trial))
 
 
 def _fit(approach: Approach, train: list[Item], valid: list[Item], trial: Trial, bench: Bench) -> tuple[Any, dict[str, Any]]:
@@ -189,7 +205,7 @@ def _fit(approach: Approach, train: list[Item], valid: list[Item], trial: Trial,
     return fitted, {**measured, "settings": plan.settings_of(fitted), "chosen": getattr(fitted, "chosen_", {})}
 
 
-def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[Answer]:
+def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench, stage: str = "answer") -> list[Answer]:
     """One answer per item, whatever the approach does: what it raises becomes the error of the item it was at.
 
     Raises
@@ -213,7 +229,7 @@ def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench) -> list[
                     if now - last > SECONDS_BETWEEN_NEWS:
                         last = now
                         note = f"{len(answers)} of {len(asked)} answers"
-                        bench.tell(event="progress", stage="answer", fraction=len(answers) / len(asked), note=note)
+                        bench.tell(event="progress", stage=stage, fraction=len(answers) / len(asked), note=note)
                     if bench.leaving.is_set():
                         raise Left
                 missing = len(asked) - len(answers)
@@ -271,6 +287,19 @@ def run_timing(ledger: Ledger, study: Study, trial: Trial, bench: Bench, *, spaw
         "peak_bytes": _peak(), "context": context(spec.threads or study.threads),
     }  # fmt: skip
     ledger.write_measures(trial, measures)
+    # After everything that is timed: an instrument that counts operations slows what it looks at.
+    measures["timing"]["flops"] = _flops(approach, asked[:FLOPS_ITEMS])
+    ledger.write_measures(trial, measures)
+
+
+def _flops(approach: Any, items: Sequence[Item]) -> dict[str, Any] | None:
+    if not isinstance(approach, CountsFlops):
+        return None
+    try:
+        return asdict(approach.flops(items))
+    except Exception:  # a count that fails costs a figure, not the run
+        _log_traceback()
+        return None
 
 
 def one(approach: Approach, item: Item) -> Answer:

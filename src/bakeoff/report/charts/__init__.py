@@ -6,6 +6,7 @@
     strips.py     every measured time as a dot, with percentiles
     lines.py      learning curves and reliability
     bars.py       shares
+    load.py       rate against latency; cumulative distributions
 
 Each function takes the width it is drawn for, in CSS pixels, and lays itself out for it: under 480 a label
 stands above its row. Coordinates are rounded to one decimal and nothing is random, so that texts can be

@@ -31,12 +31,13 @@ class Dot:
 
 @dataclass(frozen=True)
 class Row:
-    """A row's name and looks; `strong` is the choice."""
+    """A row's name and looks; `strong` is the choice, `hollow` one that was not measured here."""
 
     name: str
     look: Look
     strong: bool = False
     note: str = ""
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def panels(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width: 
     bottom = HEAD + ROW * len(rows)
     body = [_bands(rows, width, HEAD)]
     for index, row in enumerate(rows):
-        body.append(svg.named(6, HEAD + ROW * index + 21, row.name, row.look, room=label - 8, strong=row.strong))
+        body.append(
+            svg.named(6, HEAD + ROW * index + 21, row.name, row.look, room=label - 8, strong=row.strong, hollow=row.hollow)
+        )
     x = label + gap
     for panel in columns:
         body.append(_panel(rows, panel, x, unit * panel.share, HEAD, bottom))
@@ -143,7 +146,7 @@ def _dot(panel: Panel, row: Row, scale: svg.Scale, y: float) -> str:
         parts.append(svg.line(scale(dot.also), y - 5, scale(dot.also), y + 5, f"c{row.look.colour} stop"))
     if dot.low is not None and dot.high is not None:
         parts.append(svg.whisker(scale(dot.low), scale(dot.high), y, row.look))
-    parts.append(svg.marker(scale(dot.mid), y, row.look, 5, says=says))
+    parts.append(svg.marker(scale(dot.mid), y, row.look, 5, hollow=row.hollow, says=says))
     return "".join(parts)
 
 
@@ -164,7 +167,8 @@ def _stacked(ident: str, rows: Sequence[Row], columns: Sequence[Panel], *, width
             shown = f"{dot.shown} {dot.tag}".rstrip() if dot else ""
             if row.strong:
                 body.append(svg.box(0, at, width, step, "chosen", 3))
-            body.append(svg.named(2, at + 15, row.name, row.look, room=width - 16 - len(shown) * 7.4, strong=row.strong))
+            room = width - 16 - len(shown) * 7.4
+            body.append(svg.named(2, at + 15, row.name, row.look, room=room, strong=row.strong, hollow=row.hollow))
             body.append(_dot(panel, row, scale, at + 27))
             body.append(svg.text(width - 4, at + 15, shown, "value strong" if row.strong else "value", "end"))
         y = bottom + 46

@@ -78,23 +78,37 @@ def front(
         x, y = xs(p.x), ys(p.y)
         if p.off:
             body.append(svg.beyond(x, bottom - 6, p.look, "down", f"{p.name}: {p.off}"))
-            labels.append(_place(f"{svg.short(p.name, 26)}, {p.off}", x, bottom - 8, taken, left, right, top, bottom, p.strong))
+            labels.append(place(f"{svg.short(p.name, 26)}, {p.off}", x, bottom - 8, taken, left, right, top, bottom, p.strong))
             continue
         if p.strong:
             body.append(f'<circle class="ring" cx="{svg.n(x)}" cy="{svg.n(y)}" r="11"/>')
         name = svg.short(p.name, 26)
-        labels.append(_place(name, x, y, taken, left, right, top, bottom, p.strong))
+        labels.append(place(name, x, y, taken, left, right, top, bottom, p.strong))
     return svg.figure(ident, width, height, title, says, body + labels)
 
 
 Box = tuple[float, float, float, float]
 
 
-def _place(
-    name: str, x: float, y: float, taken: list[Box], left: float, right: float, top: float, bottom: float, strong: bool
+def place(
+    name: str,
+    x: float,
+    y: float,
+    taken: list[Box],
+    left: float,
+    right: float,
+    top: float,
+    bottom: float,
+    strong: bool,
+    *,
+    before: bool = False,
 ) -> str:
+    """The name in the first of eight places around (x, y) that is inside the frame and free; `taken` grows by its box.
+
+    `before` tries the places left of the point first, for the first point of a line.
+    """
     wide = len(name) * 7.2
-    places = (
+    places: tuple[tuple[float, float, str], ...] = (
         (x + 13, y + 4, "start"),
         (x - 13, y + 4, "end"),
         (x + 9, y - 11, "start"),
@@ -104,6 +118,8 @@ def _place(
         (x, y - 16, "middle"),
         (x, y + 26, "middle"),
     )
+    if before:
+        places = (places[1], places[3], places[5], *places)
     chosen = places[0]
     for at_x, at_y, anchor in places:
         start = at_x - (wide if anchor == "end" else wide / 2 if anchor == "middle" else 0)

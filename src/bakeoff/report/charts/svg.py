@@ -81,16 +81,20 @@ def whisker(x1: float, x2: float, y: float, look: Look, *, vertical: bool = Fals
 
 
 def beyond(x: float, y: float, look: Look, way: str, says: str = "") -> str:
-    """An arrow at the end of an axis: the value lies further `way` (left, right or down) than the axis reaches."""
-    tip = {"left": "M{a} {y}l8 -5v10z", "right": "M{b} {y}l-8 -5v10z", "down": "M{x} {c}l-5 -8h10z"}[way]
-    path = tip.format(a=n(x - 5), b=n(x + 5), c=n(y + 5), x=n(x), y=n(y))
+    """An arrow at the end of an axis: the value lies further `way` (left, right, up or down) than the axis reaches."""
+    tip = {"left": "M{a} {y}l8 -5v10z", "right": "M{b} {y}l-8 -5v10z", "up": "M{x} {d}l-5 8h10z", "down": "M{x} {c}l-5 -8h10z"}[
+        way
+    ]
+    path = tip.format(a=n(x - 5), b=n(x + 5), c=n(y + 5), d=n(y - 5), x=n(x), y=n(y))
     return f'<path class="c{look.colour} mark" d="{path}"><title>{escape(clean(says))}</title></path>'
 
 
-def named(x: float, y: float, name: str, look: Look, *, room: float, strong: bool = False) -> str:
+def named(x: float, y: float, name: str, look: Look, *, room: float, strong: bool = False, hollow: bool = False) -> str:
     """An approach's marker and name at the start of a row, cut to `room` pixels."""
     longest = max(4, int((room - 18) / (CHARACTER * 1.15 if strong else CHARACTER)))
-    return marker(x + 6, y - 4, look, 4.5) + text(x + 18, y, short(name, longest), "label strong" if strong else "label")
+    return marker(x + 6, y - 4, look, 4.5, hollow=hollow) + text(
+        x + 18, y, short(name, longest), "label strong" if strong else "label"
+    )
 
 
 def label_width(names: Sequence[str], most: float = 214.0) -> float:
@@ -219,6 +223,19 @@ def tick_seconds(value: float) -> str:
     if value < 1:
         return f"{value * 1000:.4f}".rstrip("0").rstrip(".") + " ms"
     return f"{value:g} s"
+
+
+def tick_flops(value: float) -> str:
+    """Floating-point operations as a tick: ``10 MFLOP``, ``1 GFLOP``."""
+    for unit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:g} {letter}FLOP"
+    return f"{value:g} FLOP"
+
+
+def tick_rate(value: float) -> str:
+    """Requests per second as a tick: ``0.5/s``, ``200/s``, ``2k/s``."""
+    return f"{tick_count(value)}/s"
 
 
 def tick_count(value: float) -> str:

@@ -115,6 +115,39 @@
     });
   }
 
+  // Flips: two lists choose which are shown, and what is left is said.
+  each(".flips", function (part) {
+    var list = part.querySelector(".flip-list"), bar = make("div", "filters"), chosen = {};
+    var said = make("p");
+    said.setAttribute("role", "status");
+    if (list.children.length < 2) return;
+    var refresh = function () {
+      var shown = 0;
+      Array.prototype.forEach.call(list.children, function (entry) {
+        var on = Object.keys(chosen).every(function (key) { return !chosen[key] || entry.dataset[key] === chosen[key]; });
+        entry.hidden = !on;
+        if (on) shown += 1;
+      });
+      said.textContent = shown + " of " + list.children.length + " shown";
+    };
+    [["approach", "Approach", "All approaches"], ["kind", "Kind", "All kinds"]].forEach(function (field) {
+      var label = make("label", "", field[1]), select = make("select"), known = [];
+      Array.prototype.forEach.call(list.children, function (entry) {
+        var value = entry.dataset[field[0]];
+        if (known.indexOf(value) < 0) known.push(value);
+      });
+      if (known.length < 2) return;
+      select.appendChild(new Option(field[2], ""));
+      known.sort().forEach(function (value) { select.appendChild(new Option(value, value)); });
+      select.addEventListener("change", function () { chosen[field[0]] = select.value; refresh(); });
+      label.appendChild(select);
+      bar.appendChild(label);
+    });
+    bar.appendChild(said);
+    list.parentNode.insertBefore(bar, list);
+    refresh();
+  });
+
   // Copying.
   var copier = function (after, title, text) {
     var button = make("button", "act", title);

@@ -1,0 +1,73 @@
+"""What stands behind the endpoint: a fitted approach, a language model, or an approach and the language model it rests on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bakeoff.contract import Approach, Generates, Streams
+from bakeoff.errors import BakeoffError
+
+Kind = Literal["approach", "language_model"]
+
+
+def model_id(spec: str) -> str:
+    """A model's name as clients write it: of ``hub:org/name@rev`` the ``org/name``, of a path its last part, without ``.gguf``."""
+    name = spec.removeprefix("hub:").split("@")[0] if spec.startswith("hub:") else re.split(r"[/\\]", spec.rstrip("/\\"))[-1]
+    return re.sub(r"[^A-Za-z0-9._:/-]+", "-", name.removesuffix(".gguf")) or "model"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the server answers with.
+
+    Parameters
+    ----------
+    name : str
+        Id under which the approach (or, without one, the language model) is asked for.
+    approach : Approach or None
+        A fitted approach. It answers `/v1/answer`; its chat replies with the answer's value.
+    lm : LocalLM or None
+        A language model that generates. The server's one model thread is the only one to use it.
+    lm_name : str
+        Its id; '' takes `name`.
+    accepts : {'text', 'any'}
+        What an item is: a text, or any JSON value.
+    """
+
+    name: str
+    approach: Approach | None = None
+    lm: Any | None = None
+    lm_name: str = ""
+    accepts: Literal["text", "any"] = "text"
+
+    def __post_init__(self) -> None:
+        if self.approach is None and self.lm is None:
+            raise BakeoffError("There is nothing to serve.", fix="give an approach, a language model, or both")
+        if self.approach is not None and self.lm is not None and self.lm_name in ("", self.name):
+            raise BakeoffError(f"Two models would be called {self.name!r}.", fix="give the language model another name")
+
+    @classmethod
+    def of(cls, name: str, approach: Approach, *, accepts: Literal["text", "any"] = "text") -> Served:
+        """An approach, and beside it the language model that it rests on, where it can give one out (`Generates`)."""
+        if not isinstance(approach, Generates):
+            return cls(name, approach, accepts=accepts)
+        lm_name, lm = approach.language_model()
+        wanted = model_id(lm_name)
+        return cls(name, approach, lm, wanted if wanted != name else f"{wanted}-lm", accepts)
+
+    @property
+    def models(self) -> dict[str, Kind]:
+        """Every model id and what it is; the first is the one in use where a request names none."""
+        found: dict[str, Kind] = {}
+        if self.approach is not None:
+            found[self.name] = "approach"
+        if self.lm is not None:
+            found[self.lm_name or self.name] = "language_model"
+        return found
+
+    @property
+    def streams(self) -> bool:
+        """Whether the approach gives its answer piece by piece."""
+        return isinstance(self.approach, Streams)

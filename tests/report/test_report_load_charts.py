@@ -1,0 +1,209 @@
+"""The charts of a load test: signs, limits, lanes, and what is never drawn as something else."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+import sample
+import sample_load
+
+from bakeoff.decide import record as r
+from bakeoff.report import agreement, arithmetic, decision, hard_cases, hosted, load_page, serving
+from bakeoff.report.charts import load, svg
+from bakeoff.report.palette import Look
+
+NS = "{http://www.w3.org/2000/svg}"
+LOOK = Look(2, "diamond")
+
+
+@pytest.fixture(scope="module")
+def document():
+    return sample_load.served()
+
+
+def figures(document):
+    rows, test = serving.served(document), sample_load.load()
+    made = {
+        "rates": serving.rates(rows),
+        "times": serving.distribution(rows),
+        "agreement": agreement.agreement(document),
+        "arithmetic": arithmetic.arithmetic(document),
+        "hosted": hosted.hosted(document),
+        "totals": decision.decision(document).figure,
+        "load-times": load_page.distribution(test),
+        "load-requests": load_page.requests(test),
+        "load-rates": serving.rates([load_page._row(test)], "rates-chart"),
+    }
+    return made | {h.ident: h.figure for h in hard_cases.hard_cases(document)}
+
+
+@pytest.fixture(scope="module")
+def drawn(document):
+    return figures(document)
+
+
+def parsed(text):
+    return ET.fromstring(str(text).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
+
+
+def test_every_chart_is_an_image_with_title_description_and_a_table_beside_it(drawn):
+    assert len(drawn) == 11
+    for name, figure in drawn.items():
+        for drawing in (figure.wide, figure.narrow):
+            root = parsed(drawing)
+            assert root.get("role") == "img", name
+            title, says = root.find(f"{NS}title"), root.find(f"{NS}desc")
+            assert title.get("id") == root.get("aria-labelledby") and title.text
+            assert re.search(r"\d", says.text), name
+        assert figure.table.rows and all(len(row) == len(figure.table.head) for row in figure.table.rows), name
+        assert figure.caption
+
+
+def test_nothing_is_drawn_outside_the_picture_or_with_more_than_one_decimal(drawn):
+    for name, figure in drawn.items():
+        for drawing in (figure.wide, figure.narrow):
+            root = parsed(drawing)
+            _, _, width, height = (float(v) for v in root.get("viewBox").split())
+            for element in root.iter():
+                for key, most in (("x", width), ("cx", width), ("y", height), ("cy", height)):
+                    if element.get(key) is not None:
+                        assert -0.5 <= float(element.get(key)) <= most + 0.5, (name, ET.tostring(element))
+            for value in re.findall(r'\b(?:d|x|y|cx|cy|r|width|height)="([^"]*)"', str(drawing)):
+                assert not re.search(r"\.\d\d|nan|inf", value), (name, value)
+
+
+def test_charts_are_the_same_text_each_time(document, drawn):
+    again = figures(document)
+    assert {name: (f.wide, f.narrow) for name, f in again.items()} == {name: (f.wide, f.narrow) for name, f in drawn.items()}
+
+
+def test_a_chart_holds_at_most_2000_points():
+    figure = load_page.distribution(sample_load.load(samples=2000))
+    assert str(figure.wide).count("H") <= svg.MOST_POINTS
+    assert load_page.requests(sample_load.load(samples=2000)).wide.count("h0") <= svg.MOST_POINTS
+
+
+def one(state, rate=10.0, tail=0.2, **changes):
+    return load.AtRate(rate, 0.1, tail, state, f"{rate} {state}", **changes)
+
+
+def draw(*steps, limit=0.5, width=860):
+    row = load.Rates("server-a", LOOK, tuple(steps))
+    return load.rates(
+        "t", [row], width=width, tail="p95", limit=limit, limit_says="limit: p95 at most 500 ms", title="t", says="1"
+    )
+
+
+@pytest.mark.parametrize("width", [860, 328])
+def test_every_state_has_a_sign_of_its_own_and_its_word_in_the_legend(width):
+    steps = [one(state, 2.0 * (i + 1)) for i, state in enumerate(load.STATES)]
+    root = parsed(draw(*steps, width=width))
+    words = {t.text for t in root.iter(f"{NS}text")}
+    assert set(load.STATES) <= words
+    signs = {load.sign(0, 0, state, 1) for state in load.STATES}
+    assert len(signs) == len(load.STATES)
+
+
+def test_a_line_joins_valid_steps_only():
+    steps = (one("kept", 1.0, 0.1), one("invalid", 2.0, 0.3), one("broken", 4.0, 0.9))
+    root = parsed(draw(*steps))
+    path = next(p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "c2 trace")
+    assert path.count("L") == 1
+    marks = [e for e in root.iter() if e.find(f"{NS}title") is not None and e.find(f"{NS}title").text == "2.0 invalid"]
+    assert len(marks) == 1 and marks[0].get("class").endswith("hollow")
+
+
+def test_a_percentile_on_a_failed_request_is_an_arrow_at_the_top_and_no_point():
+    root = parsed(draw(one("kept", 1.0), one("broken", 4.0, None, endless=True)))
+    marks = [e for e in root.iter() if e.find(f"{NS}title") is not None and e.find(f"{NS}title").text == "4.0 broken"]
+    assert len(marks) == 1
+    assert float(re.match(r"M[\d.]+ ([\d.]+)", marks[0].get("d"))[1]) < 80
+
+
+def test_the_limit_stands_where_its_seconds_are():
+    root = parsed(draw(one("kept", 1.0, 0.5), one("kept", 4.0, 0.5)))
+    limit = next(p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "reference")
+    y = float(limit.split()[1].split("L")[0])
+    points = [float(c.get("cy")) for c in root.iter(f"{NS}circle") if c.find(f"{NS}title") is not None]
+    assert points == pytest.approx([y, y], abs=0.2)
+
+
+def test_a_curve_of_a_server_that_fails_requests_never_reaches_the_top():
+    def top(share):
+        curve = load.Times("a", LOOK, "whole answer", (0.1, 0.2, 0.3, 0.4), share)
+        text = load.cumulative("t", [curve], [], width=860, title="t", says="1")
+        path = next(p.get("d") for p in parsed(text).iter(f"{NS}path") if p.get("class") == "c2 trace")
+        return min(float(v) for v in re.findall(r"V([\d.]+)", path))
+
+    assert top(0.5) > top(1.0) + 50
+
+
+def test_known_times_lie_on_the_curve_at_their_quantiles():
+    curve = load.Times("a", LOOK, "whole answer", tuple(0.001 * 10 ** (i / 50) for i in range(101)))
+    text = load.cumulative("t", [curve], [], width=860, title="t", says="1")
+    root = parsed(text)
+    path = next(p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "c2 trace")
+    pairs = [(float(x), float(y)) for x, y in re.findall(r"H([\d.]+)V([\d.]+)", path)]
+    tick = {t.text: float(t.get("x")) for t in root.iter(f"{NS}text") if t.get("class") == "tick"}
+    bottom, top = 310.0, 58.0
+    x, y = pairs[50]
+    assert x == pytest.approx(tick["10 ms"], abs=0.2)
+    assert y == pytest.approx(bottom + (top - bottom) * 51 / 101, abs=0.2)
+
+
+def test_the_first_request_is_a_mark_below_the_axis_and_no_part_of_a_curve():
+    curve = load.Times("a", LOOK, "whole answer", (0.1, 0.2))
+    drawn = load.cumulative("t", [curve], [load.First("a", LOOK, 5.0)], width=860, title="t", says="1")
+    root = parsed(drawn)
+    mark = next(
+        e for e in root.iter(f"{NS}path") if e.find(f"{NS}title") is not None and "first request" in e.find(f"{NS}title").text
+    )
+    assert float(re.match(r"M[\d.]+ ([\d.]+)", mark.get("d"))[1]) > 310
+
+
+def test_names_that_are_markup_are_text():
+    name = "<script>alert(1)</script>"
+    row = load.Rates(name, LOOK, (one("kept", 1.0), one("kept", 2.0)))
+    text = load.rates("t", [row], width=328, tail="p95", limit=0.5, limit_says=name, title=name, says=name)
+    text += load.cumulative(
+        "u", [load.Times(name, LOOK, "first token", (0.1,))], [load.First(name, LOOK, 1)], width=860, title=name, says=name
+    )
+    assert "<script" not in text
+
+
+def test_limits_that_cannot_be_read_draw_no_line():
+    made = sample_load.server("tfidf-linear", 1)
+    for text, wanted in (("p99 latency <= 2 s", ("p99", 2.0)), ("soon enough", ("p95", None)), ("", ("p95", None))):
+        row = serving.Served("a", LOOK, False, made.model_copy(update={"limit": text}))
+        found = serving.limit_of([row])
+        assert (found.percentile, found.seconds) == wanted
+
+
+def test_the_front_of_quality_and_arithmetic_is_that_of_these_two():
+    document = sample_load.served()
+    best = arithmetic.on_arithmetic_front(document)
+    counted = {x.name: x for x in arithmetic.counted(document)}
+    for name, x in counted.items():
+        beaten = [
+            y for y in counted.values()
+            if y.flops_per_item <= x.flops_per_item and y.metrics["accuracy"].mid >= x.metrics["accuracy"].mid and y.name != name
+        ]  # fmt: skip
+        assert (name in best) == (not beaten)
+    assert {"majority", "tfidf-linear", "finetuned-encoder"} == best
+
+
+def test_nothing_asked_for_draws_nothing():
+    for made in (sample.document(samples=20, examples=2), sample.minimal()):
+        assert serving.served(made) == [] and serving.rates([]) is None and serving.distribution([]) is None
+        assert agreement.agreement(made) is None and arithmetic.arithmetic(made) is None and hosted.hosted(made) is None
+        assert decision.decision(made) is None and hard_cases.hard_cases(made) == []
+
+
+def test_highest_rate_says_what_broke_it_or_that_nothing_did():
+    made = sample_load.server("finetuned-encoder", 2)
+    assert serving.highest(made).note.startswith("broke at ")
+    never = made.model_copy(update={"highest_rate": r.Range(mid=9.0, low=9.0, high=9.0, n=100)})
+    assert serving.highest(never)[0] == "9/s" and serving.highest(never).note == "none tried broke it"
+    broken = [s.model_copy(update={"outcome": "broken"}) for s in made.steps]
+    assert serving.highest(made.model_copy(update={"highest_rate": None, "steps": broken})).text == "none kept it"
+    assert serving.highest(r.ServingResult(approach="x")).text == "—"
