@@ -5,7 +5,7 @@ Starts `bakeoff serve` in a process of its own, finds the highest rate that keep
 30 seconds each), its growth, and every request that was not answered, by kind. SIGTERM ends it, while requests are still coming in:
 each that it accepted must still be answered.
 
-    python benchmarks/soak.py [--serve RUN:APPROACH] [--seconds 300] [--limit 'p95 latency <= 100 ms'] [--most-rate 400]
+    python benchmarks/soak.py [--serve RUN:APPROACH] [--seconds 300] [--limit 'p95 latency <= 100 ms'] [--most-rate 400] [--capacity N]
 
 Without --serve a small study is run first (TF-IDF on made sentences) and its approach is served. The last line is one JSON document.
 """
@@ -111,6 +111,24 @@ def drained(process: subprocess.Popen[str], url: str, model: str, rate: float, i
     }
 
 
+def looked_for(url: str, model: str, inputs: list[str], given: argparse.Namespace) -> tuple[float, str]:
+    """Requests per second that the server can take, and how that was found."""
+    from bakeoff.load import session
+
+    found = session.load(
+        url, model=model, inputs=inputs, limit=given.limit, scenarios=["offline", "server"], offline_seconds=5.0,
+        rates=6, rate_seconds=8.0, most_rate=given.most_rate, max_tokens=32,
+    )  # fmt: skip
+    for sentence in found.says:
+        print(f"  {sentence}")
+    top = found.serving["highest_rate"]
+    if top:
+        return top["mid"], "highest rate that kept the limit"
+    return 0.7 * found.serving["offline"][
+        "completed_per_second"
+    ], "seven tenths of the offline rate: no rate was shown to keep the limit"
+
+
 def main() -> None:
     """Print what was found, then everything as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -119,8 +137,8 @@ def main() -> None:
     parser.add_argument("--warm-seconds", type=float, default=30.0)
     parser.add_argument("--limit", default="p95 latency <= 100 ms")
     parser.add_argument("--most-rate", type=float, default=400.0)
+    parser.add_argument("--capacity", type=float, help="requests per second, where it is known: nothing is looked for")
     given = parser.parse_args()
-    from bakeoff.load import session
     from bakeoff.testing import sentences
 
     with tempfile.TemporaryDirectory() as folder:
@@ -133,19 +151,7 @@ def main() -> None:
             ready = json.loads(process.stdout.readline())
             url, model = ready["url"], ready["models"][0]
             inputs = [item.input for item in sentences(2000, start=1000)]
-            found = session.load(
-                url, model=model, inputs=inputs, limit=given.limit, scenarios=["offline", "server"], offline_seconds=5.0,
-                rates=6, rate_seconds=8.0, most_rate=given.most_rate, max_tokens=32,
-            )  # fmt: skip
-            for sentence in found.says:
-                print(f"  {sentence}")
-            top = found.serving["highest_rate"]
-            capacity = top["mid"] if top else 0.7 * found.serving["offline"]["completed_per_second"]
-            basis = (
-                "highest rate that kept the limit"
-                if top
-                else "seven tenths of the offline rate: no rate was shown to keep the limit"
-            )
+            capacity, basis = (given.capacity, "as given") if given.capacity else looked_for(url, model, inputs, given)
             rate = SHARE * capacity
             print(f"  capacity {capacity:.1f}/s ({basis}); soaking at {rate:.1f}/s for {given.seconds:.0f} s")
             steady(url, model, rate, given.warm_seconds, 1, inputs)

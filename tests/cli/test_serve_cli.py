@@ -24,7 +24,7 @@ from bakeoff.cli.serve import _hold_to
 from bakeoff.errors import BakeoffError
 from bakeoff.models.threads import VARIABLES
 from bakeoff.testing import sentences
-from bakeoff.verbs import run_study
+from bakeoff.verbs import load_document, run_study
 
 PROGRAM = [sys.executable, "-m", "bakeoff.cli.main", "serve"]
 STUDY = """study: small
@@ -132,6 +132,8 @@ def test_the_threads_are_those_of_the_study(folder: Path, monkeypatch: pytest.Mo
 
     assert held(None, "latest:tfidf-linear") == "2"
     assert held(None, "latest:majority") == "1"
+    choice = load_document("latest", runs=folder / "runs")[1].verdict.choice
+    assert held(None, "latest") == ("2" if choice == "tfidf-linear" else "1")
     assert held(None, "smollm2-135m-instruct") == "1"
     assert held(3, "latest:majority") == "3"
     monkeypatch.setenv("BAKEOFF_THREADS", "5")

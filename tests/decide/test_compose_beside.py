@@ -115,7 +115,7 @@ def test_edge_sets_by_kind(made: Document) -> None:
     assert (kinds["mixed"].n, kinds["mixed"].judged, kinds["mixed"].right) == (6, 5, 5)
     assert written.overall["a"].right == 5 and written.overall["b"].right == 5
     # n0 got no answer from a: that is not right, but it is not wrong either.
-    assert written.wrong_by_all == [f"n{i}" for i in range(1, 8)]
+    assert written.wrong_by_all == [f"not good {i}" for i in range(1, 8)]
     assert "base" not in changed.kinds and {one.kind for one in changed.results["a"]} == {"typos", "case"}
     assert (changed.items, changed.overall["a"].pairs, changed.overall["a"].flips, changed.flips_of) == (60, 60, 10, 10)
     flip = changed.flips[0]

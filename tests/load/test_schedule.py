@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BakeoffError
-from bakeoff.load.schedule import arrivals
+from bakeoff.load.schedule import arrivals, representative_seed
 
 
 def test_poisson_gaps_are_exponential_and_independent() -> None:
@@ -73,3 +73,14 @@ def test_what_is_no_schedule_is_refused(given: Any, says: str) -> None:
         arrivals(*given)
     with pytest.raises(BakeoffError, match="worker 2 of 2"):
         arrivals("poisson", 1.0, 1.0, 0, worker=2, workers=2)
+
+
+def test_a_representative_seed_asks_for_the_rate_it_says() -> None:
+    for rate, requests in ((3.0, 60), (25.0, 100), (400.0, 1500)):
+        first = 0
+        for _ in range(5):
+            seed = representative_seed("poisson", rate, requests, first)
+            assert seed >= first
+            assert abs(requests / arrivals("poisson", rate, None, seed, requests=requests)[-1] / rate - 1) <= 0.02
+            first = seed + 1
+    assert representative_seed("constant", 5.0, 10, 7) == 7

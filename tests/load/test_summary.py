@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.decide.record import LoadStep
-from bakeoff.load.result import Client, Outcome, StepResult, StepSpec
-from bakeoff.load.summary import interval_ranks, percentiles
+from bakeoff.load.result import Client, Outcome, StepResult, StepSpec, merge
+from bakeoff.load.summary import allowed_delay, interval_ranks, over_time, percentiles
 from bakeoff.measure import timing
 
 SERVER = StepSpec("server", "constant", rate=10.0, seconds=100.0)
@@ -122,6 +124,16 @@ def test_intervals_cover_over_loads(load: float, n: int, least: float) -> None:
     assert min(coverage(load, n, 400, independent=False).values()) >= least
 
 
+def test_how_late_a_client_may_be_depends_on_what_the_step_is_for() -> None:
+    plain = StepSpec("server", "poisson", rate=1.0, seconds=1.0)
+    judged = replace(plain, bound_seconds=0.5)
+    assert allowed_delay(plain, 0.004)[0] == pytest.approx(0.00004)
+    assert allowed_delay(judged, 0.004)[0] == pytest.approx(0.0004)  # a tenth of the median, which is below 1% of the limit
+    assert allowed_delay(judged, 0.2)[0] == pytest.approx(0.005)  # 1% of the limit
+    assert allowed_delay(judged, 2.0)[0] == pytest.approx(0.02)  # never stricter than without a limit
+    assert allowed_delay(StepSpec("single_stream", requests=1), 0.004)[0] == pytest.approx(0.0004)
+
+
 def test_a_late_client_is_said_so_in_plain_words() -> None:
     late = step([good(number, late=0.004 if number % 50 == 0 else 1e-5) for number in range(1000)]).as_json()
     # Its lateness is in the times from the intended start, and not in those from dispatch.
@@ -162,9 +174,9 @@ def test_a_server_that_refuses_everything_is_no_fault_of_the_client() -> None:
 def test_closed_loops_are_judged_by_their_timers() -> None:
     spec = StepSpec("single_stream", seconds=100.0)
     outcomes = [good(number) for number in range(100)]
-    assert step(outcomes, spec=spec, client=Client(1e-5, 0.001)).valid
-    judged = step(outcomes, spec=spec, client=Client(1e-5, 0.003)).as_json()
-    assert not judged["valid"] and "timers were 3 ms or more" in judged["invalid_because"][0]
+    assert step(outcomes, spec=spec, client=Client(1e-5, 0.01)).valid
+    judged = step(outcomes, spec=spec, client=Client(1e-5, 0.03)).as_json()
+    assert not judged["valid"] and "timers were 30 ms or more" in judged["invalid_because"][0]
     assert judged["rate_per_second"] is None and judged["achieved_per_second"] == pytest.approx(100 / 10.1)
 
 
@@ -200,6 +212,52 @@ def test_gaps_between_tokens_beyond_what_is_kept_are_in_the_histogram() -> None:
     assert (binned["n"], binned["p50"], binned["p90"], binned["p95"]) == (10_000, 0.001, 0.002, 0.05)
     assert binned["low"] == {} and len(binned["samples"]) == 400
     assert step(outcomes, gap_counts=counts).histograms()["between_tokens"].get_total_count() == 10_000
+
+
+def test_over_time_holds_every_request_of_a_short_step_in_order() -> None:
+    outcomes = [bad(number) if number == 7 else good(number, total=0.1 + number / 1e3) for number in range(400)]
+    kept = step(outcomes).as_json()["over_time"]
+    assert [when for when, _ in kept] == [round(number / 10, 6) for number in range(400)]
+    assert [total for _, total in kept] == [None if number == 7 else round(0.1 + number / 1e3, 6) for number in range(400)]
+    assert step([]).as_json()["over_time"] == []
+    read = LoadStep.model_validate(step(outcomes).as_json())
+    assert read.over_time[7] == (0.7, None) and LoadStep.model_validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize("n", [401, 799, 800, 4000, 4321])
+def test_over_time_keeps_the_slowest_of_each_run_of_consecutive_requests(n: int) -> None:
+    rng = np.random.default_rng(n)
+    outcomes = [bad(i) if i in (n // 3, n // 3 + 1) else good(i, total=float(rng.exponential(0.05))) for i in range(n)]
+    kept = over_time(outcomes)
+    assert len(kept) == 400 and kept == over_time(outcomes)
+    known = {round(one.intended, 6): place for place, one in enumerate(outcomes)}
+    places = [known[when] for when, _ in kept if when is not None]
+    assert places == sorted(set(places)) and places[0] < n / 400 and places[-1] >= n - math.ceil(n / 400)
+    # Every request that is left out lies between two kept ones, and one of the two is at least as slow.
+    slow = [math.inf if one.total is None else one.total for one in outcomes]
+    for left, right in itertools.pairwise(places):
+        assert max(slow[left : right + 1]) == max(slow[left], slow[right])
+    assert sum(total is None for _, total in kept) in (1, 2)
+    assert max(total for _, total in kept if total is not None) == pytest.approx(sorted(slow)[-3], abs=1e-6)
+
+
+def test_a_stall_of_one_request_in_twenty_thousand_is_kept() -> None:
+    outcomes = [good(number, total=5.0 if number == 12_345 else 0.02) for number in range(20_000)]
+    assert [pair for pair in over_time(outcomes) if pair[1] == 5.0] == [[1234.5, 5.0]]
+
+
+def test_over_time_of_merged_workers_counts_from_the_first_start() -> None:
+    def worker(number: int, start: float) -> StepResult:
+        spec = StepSpec("server", "constant", rate=10.0, seconds=100.0, worker=number, workers=2)
+        mine = [good(i, total=3.0 if i == 501 else 0.2) for i in range(number, 1000, 2)]
+        for one in mine:  # each worker's stamps count from its own start
+            one.intended, one.ended = one.intended - start, (one.ended or 0.0) - start
+        return StepResult(spec, "chat", True, 50.0 + start, 500, 100.0, tuple(mine))
+
+    whole = over_time([good(i, total=3.0 if i == 501 else 0.2) for i in range(1000)])
+    merged = merge([worker(0, 0.0), worker(1, 0.25)]).as_json()["over_time"]
+    assert len(merged) == 400 and merged == [[pytest.approx(when), pytest.approx(total)] for when, total in whole]
+    assert [50.1, 3.0] in merged
 
 
 def test_histograms_are_of_whole_answers_to_three_digits() -> None:

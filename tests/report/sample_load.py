@@ -52,6 +52,15 @@ def percentiles(times: list[float], failed: int = 0, samples: int = 60) -> r.Per
     )
 
 
+def in_order(total: list[float], failed: int, apart: float) -> list[tuple[float, float | None]]:
+    """Requests due `apart` seconds after one another, at most 400 as of a real step; the failed ones evenly among them."""
+    n, ended = len(total) + failed, iter(total)
+    lost = {(2 * i + 1) * n // (2 * failed) for i in range(failed)}
+    whole = [(round(i * apart, 6), None if i in lost else round(next(ended), 6)) for i in range(n)]
+    runs = [whole[k * n // 400 : (k + 1) * n // 400] for k in range(400)] if n > 400 else [[one] for one in whole]
+    return [max(run, key=lambda one: math.inf if one[1] is None else one[1]) for run in runs]
+
+
 def step(
     name: str,
     rng: random.Random,
@@ -63,15 +72,19 @@ def step(
     because: tuple[str, ...] = (),
     capacity: float = 1.0,
     samples: int = 60,
+    stall: float = 0.0,
 ) -> r.LoadStep:
-    """One step of a server whose waits grow as the rate nears its capacity."""
+    """One step of a server whose waits grow as the rate nears its capacity; it stands still for `stall` seconds from half-time."""
     busy = min(0.985, (rate or 0.0) / capacity)
     base, model = SERVICE[name], name.startswith("llm")
     service = [base * math.exp(rng.gauss(0, 0.13)) for _ in range(requests - failed)]
     wait = [rng.expovariate(1.0) * base * busy / (1 - busy) if busy else 0.0 for _ in service]
     total = [a + b for a, b in zip(service, wait, strict=True)]
-    first = [w + s * (0.55 if model else 0.97) for s, w in zip(service, wait, strict=True)]
     lasted = requests / rate if rate else sum(total)
+    apart = lasted / requests
+    if stall:
+        total = [t + max(0.0, stall - (i * apart - lasted / 2)) if i * apart >= lasted / 2 else t for i, t in enumerate(total)]
+    first = [w + s * (0.55 if model else 0.97) for s, w in zip(service, wait, strict=True)]
     return r.LoadStep(
         scenario=scenario,
         arrivals="poisson" if scenario == "server" else "closed",
@@ -89,6 +102,7 @@ def step(
         service_seconds=percentiles([s + w * 0.7 for s, w in zip(service, wait, strict=True)], failed, samples),
         seconds_per_output_token=percentiles([s * 0.11 for s in service], 0, samples) if model else r.Percentiles(),
         between_tokens_seconds=percentiles([s * 0.1 for s in service], 0, samples) if model else r.Percentiles(),
+        over_time=in_order(total, failed, apart),
         dispatch_delay_p99_seconds=0.0084 if because else 0.00042,
         tokens_in=requests * 31,
         tokens_out=requests * 3,
@@ -394,12 +408,14 @@ def load(*, name: str = "finetuned-encoder", samples: int = 400) -> LoadDocument
         capacity=61.7,
         samples=samples,
     )
+    broke = result.steps[-1].rate_per_second
+    stalled = judged(step(name, rng, rate=broke, requests=300, failed=40, capacity=400.0, samples=samples, stall=2.0))
     return LoadDocument(
         url="http://127.0.0.1:8080", model=f"{name}</script><script>window.owned=1</script>", protocol="chat", started="2026-11-22T09:00:00Z",
         command="bakeoff load http://127.0.0.1:8080 --limit 'p95 latency <= 500 ms'", seed=7, workers=1,
         settings={"arrivals": "poisson", "rates": 5, "rate_seconds": 15.0},
         client=r.Context(threads=1, load_average=0.4, device="cpu: 2 cores", versions={"bakeoff": "0.1.0"}),
-        result=result.model_copy(update={"approach": "", "steps": [*result.steps, wrong]}),
+        result=result.model_copy(update={"approach": "", "steps": [*result.steps[:-1], stalled, wrong]}),
         histograms={"0/total": "HISTFAAAAB542pNpmSzMwMDAxQABzFCaEUwgABgADJkAnA=="},
         valid=False,
         says=["It kept p95 latency <= 500 ms up to 49.4 requests per second, and broke it at 67.9.",

@@ -64,7 +64,7 @@ def test_axe_finds_nothing(opened, name, theme):
     assert [(v["id"], [n["target"] for n in v["nodes"]][:3]) for v in response["violations"]] == []
 
 
-@pytest.mark.parametrize(("name", "charts"), [("asked", 16), ("load", 3)])
+@pytest.mark.parametrize(("name", "charts"), [("asked", 16), ("load", 5)])
 @pytest.mark.parametrize("width", [360, 640, 1280])
 def test_no_sideways_scrolling(opened, name, charts, width):
     tab = opened(name, width=width)

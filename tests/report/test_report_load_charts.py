@@ -32,6 +32,8 @@ def figures(document):
         "totals": decision.decision(document).figure,
         "load-times": load_page.distribution(test),
         "load-requests": load_page.requests(test),
+        "load-order": load_page.order(test)[0],
+        "load-stall": load_page.order(test)[1],
         "load-rates": serving.rates([load_page._row(test)], "rates-chart"),
     }
     return made | {h.ident: h.figure for h in hard_cases.hard_cases(document)}
@@ -47,7 +49,7 @@ def parsed(text):
 
 
 def test_every_chart_is_an_image_with_title_description_and_a_table_beside_it(drawn):
-    assert len(drawn) == 11
+    assert len(drawn) == 13
     for name, figure in drawn.items():
         for drawing in (figure.wide, figure.narrow):
             root = parsed(drawing)
@@ -161,6 +163,141 @@ def test_the_first_request_is_a_mark_below_the_axis_and_no_part_of_a_curve():
     assert float(re.match(r"M[\d.]+ ([\d.]+)", mark.get("d"))[1]) > 310
 
 
+def in_order(*points, limit=0.5, width=860):
+    return parsed(
+        load.timeline(
+            "t", "At 10/s", points, LOOK, width=width, limit=limit, limit_says="limit: p95 at most 500 ms", title="t", says="1"
+        )
+    )
+
+
+def dots(root):
+    """The marks of answered requests; the first of all is the one in the legend."""
+    paths = [p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "c2 dot"]
+    return [(float(x), float(y)) for x, y in re.findall(r"M([\d.]+) ([\d.]+)h0", "".join(paths))][1:]
+
+
+def crosses(root):
+    return [p for p in root.iter(f"{NS}path") if p.get("class") == "c1 mark"]
+
+
+@pytest.mark.parametrize("width", [860, 328])
+def test_each_request_is_one_mark_where_its_moment_and_its_time_are(width):
+    points = [(0.5 * i, 0.01) for i in range(8)] + [(4.0, 1.0), (4.5, None), (5.0, 0.1)]
+    root = in_order(*points, width=width)
+    marks = dots(root)
+    assert len(marks) == 10 and len(crosses(root)) == 2, "a failed request is a cross, and another one is in the legend"
+    ticks = [t for t in root.iter(f"{NS}text") if t.get("class") == "tick"]
+    beside, below = ({t.text: t for t in ticks if t.get("text-anchor") == where} for where in ("end", "middle"))
+    # A tick's words stand 4 px below the line that they name.
+    assert marks[0][1] == pytest.approx(float(beside["10 ms"].get("y")) - 4, abs=0.2)
+    assert marks[8][1] == pytest.approx(float(beside["1 s"].get("y")) - 4, abs=0.2)
+    assert marks[0][0] == pytest.approx(float(below["0 s"].get("x")), abs=0.2)
+    assert marks[8][0] == pytest.approx(float(below["4 s"].get("x")), abs=0.2)
+    limit = next(p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "reference")
+    assert marks[8][1] < float(limit.split()[1].split("L")[0]) < marks[-1][1]
+    slowest = next(t for t in root.iter(f"{NS}text") if t.text == "1.00 s")
+    assert abs(float(slowest.get("y")) - marks[8][1]) < 12 and abs(float(slowest.get("x")) - marks[8][0]) < 12
+
+
+def test_failed_requests_lie_above_every_time_and_have_a_word():
+    root = in_order((0.0, 0.1), (1.0, None), (2.0, 90.0))
+    words = {t.text for t in root.iter(f"{NS}text")}
+    assert {"answered", "failed"} <= words
+    below = min(y for _, y in dots(root))
+    legend, mark = sorted(float(re.match(r"M[\d.]+ ([\d.]+)", p.get("d"))[1]) for p in crosses(root))
+    assert legend < mark < below - 10
+    none = in_order((0.0, 0.1), (1.0, 0.2))
+    assert not crosses(none) and "failed" not in {t.text for t in none.iter(f"{NS}text")}
+
+
+@pytest.mark.parametrize("points", [[(0.0, 0.1)], [(0.0, None)], [(0.0, None), (3.0, None)], [(0.0, 0.0), (1.0, 1e-6)]])
+def test_odd_steps_are_drawn_in_order_too(points):
+    root = in_order(*points, limit=None)
+    assert not [p for p in root.iter(f"{NS}path") if p.get("class") == "reference"]
+    assert len(dots(root)) + max(0, len(crosses(root)) - 1) == len(points)
+
+
+def shaped(times, *, rate=10.0, p50=None, outcome="broken", valid=True, errors=0, requests=None):
+    ended = sorted(t for t in times if t is not None)
+    return r.LoadStep(
+        scenario="server", arrivals="constant", rate_per_second=rate, seconds=len(times) / rate, requests=requests or len(times),
+        completed=len(ended), errors=errors or times.count(None), valid=valid, outcome=outcome,
+        total_seconds=r.Percentiles(p50=p50 or ended[(len(times) + 1) // 2 - 1], n=len(times), samples=ended),
+        over_time=[(i / rate, t) for i, t in enumerate(times)],
+    )  # fmt: skip
+
+
+CALM = [0.02, 0.03, 0.025, 0.03] * 40
+
+
+def stall(seconds, every=0.1, before=80, tail=60):
+    """A server that stands still for `seconds`: each later request waits that much less."""
+    return CALM[:before] + [max(0.02, seconds - i * every) for i in range(int(seconds / every))] + CALM[:tail]
+
+
+def chosen(*steps):
+    result = r.ServingResult(approach="", limit="p95 latency <= 500 ms", steps=list(steps))
+    return [step.rate_per_second for step in load_page.in_order(result)]
+
+
+def test_the_highest_kept_step_and_the_worst_stall_are_drawn_in_order():
+    kept = [shaped(CALM, rate=rate, outcome="kept") for rate in (5.0, 20.0)]
+    assert chosen(*kept) == [20.0]
+    assert chosen(*kept, shaped(stall(2.0), rate=8.0), shaped(stall(5.0), rate=9.0)) == [20.0, 9.0]
+    # An invalid step says little of the server: a valid one goes before it.
+    assert chosen(*kept, shaped(stall(2.0), rate=8.0), shaped(stall(5.0), rate=9.0, valid=False)) == [20.0, 8.0]
+    assert chosen(*kept, shaped(stall(5.0), rate=9.0, valid=False)) == [20.0, 9.0]
+    # In the step at the highest kept rate, the stall is in the first figure already.
+    assert chosen(kept[0], shaped(stall(1.0), rate=20.0, outcome="kept")) == [20.0]
+    assert chosen(shaped(CALM, outcome="kept").model_copy(update={"over_time": []})) == []
+
+
+def test_what_is_no_stall_gets_no_figure_of_its_own():
+    kept = shaped(CALM, rate=20.0, outcome="kept")
+    spiky = shaped([*CALM, 0.45], rate=30.0)  # 15 times the median, and within the limit
+    growing = shaped([0.02 + i * 0.05 for i in range(160)], rate=40.0)  # a queue without end: no request stands out
+    slow = shaped([1.0, 1.2, 0.9, 4.0] * 40, rate=50.0)  # above the limit, and all of it is slow
+    assert chosen(kept, spiky, growing, slow) == [20.0]
+    assert chosen(kept, shaped([*CALM, 0.55], rate=30.0)) == [20.0, 30.0]
+    # A failed request is slower than any time.
+    assert chosen(kept, shaped([*CALM, None], rate=30.0)) == [20.0, 30.0]
+
+
+def test_a_stall_that_holds_most_of_a_step_is_one():
+    times = stall(10.0, before=45, tail=0)
+    assert sorted(times)[len(times) // 2] * load_page.STALL > 10.0, "it moved the median"
+    assert chosen(shaped(CALM, rate=5.0, outcome="kept"), shaped(times, rate=60.0)) == [5.0, 60.0]
+
+
+def test_the_figure_in_order_says_the_median_the_slowest_and_what_failed():
+    made = sample_load.load()
+    kept = shaped([*CALM[:150], 4.0, None, *CALM[:8]], rate=10.0, p50=0.025)
+    figure = load_page.order(
+        made.model_copy(update={"result": r.ServingResult(approach="", steps=[kept], limit=made.result.limit)})
+    )[0]
+    for said in ("At 10/s, broken", "median 25.0 ms", "slowest answer 4.00 s, due at 15.0 s", "1 of 160 failed"):
+        assert said in figure.caption
+    assert "median 25.0 ms; slowest answer 4.00 s, due at 15.0 s; 1 of 160 failed; limit: p95" in str(figure.wide)
+    rows = [[cell.text for cell in row] for row in figure.table.rows]
+    assert len(rows) == 10 and figure.table.head == ("Due at", "Requests", "Median", "Slowest", "Failed")
+    assert rows[0] == ["0 s to 1.59 s", "16", "25.0 ms", "30.0 ms", "0"]
+    assert rows[-1] == ["14.3 s to 15.9 s", "16", "30.0 ms", "4.00 s", "1"]
+    assert sum(int(row[1]) for row in rows) == 160
+
+
+def test_the_table_in_order_says_when_it_is_of_the_drawn_ones_and_prints_no_median_of_few():
+    made = sample_load.load()
+    step = shaped([0.1, None, None, *CALM[:17]], rate=1.0, requests=4000, errors=40, p50=0.02)
+    figure = load_page.order(made.model_copy(update={"result": r.ServingResult(approach="", steps=[step])}))[0]
+    assert figure.table.head[1] == "Drawn" and "of the requests drawn" in figure.table.caption
+    assert "20 of 4,000 requests are drawn" in figure.caption and "40 of 4,000 failed" in figure.caption
+    assert {row[2].text for row in figure.table.rows} == {"n too small (n = 2)"}
+    lost = shaped([0.1] + [None] * 19, rate=1e-9, p50=0.1).model_copy(update={"over_time": [(0.0, None)] * 20})
+    rows = load_page.order(made.model_copy(update={"result": r.ServingResult(approach="", steps=[lost])}))[0].table.rows
+    assert [[cell.text for cell in row] for row in rows] == [["0 s to 0 s", "20", "failed request", "—", "20"]]
+
+
 def test_names_that_are_markup_are_text():
     name = "<script>alert(1)</script>"
     row = load.Rates(name, LOOK, (one("kept", 1.0), one("kept", 2.0)))
@@ -168,6 +305,7 @@ def test_names_that_are_markup_are_text():
     text += load.cumulative(
         "u", [load.Times(name, LOOK, "first token", (0.1,))], [load.First(name, LOOK, 1)], width=860, title=name, says=name
     )
+    text += load.timeline("v", name, [(0.0, 0.1)], LOOK, width=860, limit=1.0, limit_says=name, title=name, says=name)
     assert "<script" not in text
 
 

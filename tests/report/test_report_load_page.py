@@ -12,7 +12,7 @@ from test_report_page import Reader
 from bakeoff.decide.load_record import LoadDocument
 from bakeoff.decide.record import ServingResult
 from bakeoff.report import format as form
-from bakeoff.report.load_page import SECTIONS, headline, load_page
+from bakeoff.report.load_page import SECTIONS, headline, load_page, shortened
 from bakeoff.report.load_table import terminal
 from bakeoff.report.page import LARGEST
 
@@ -87,6 +87,26 @@ def test_under_one_megabyte_with_large_histograms_and_says_so(document):
     shown = load_page(large)
     assert len(shown.encode()) < LARGEST and "single times and histograms are cut here" in shown
     json.loads(Reader(shown).json)
+
+
+def test_requests_in_order_go_first_but_for_the_steps_that_are_drawn(document):
+    whole = sample_load.load(samples=400)
+    large = whole.model_copy(update={"histograms": {"0/total": "QUJD" * 155_000}})
+    shown = load_page(large)
+    held = LoadDocument.model_validate(json.loads(Reader(shown).json))
+    assert len(shown.encode()) < LARGEST and held == shortened(large, 400, 400, orders=False, histograms=True) != large
+    steps = [held.result.single, held.result.offline, *held.result.steps]
+    assert [step.rate_per_second for step in steps if step.over_time] == [49.383, 67.901]
+    figures = re.compile(r'<section id="order".*?</section>', re.S)
+    assert figures.search(shown)[0] == figures.search(load_page(whole))[0]
+
+
+def test_a_document_from_before_requests_were_kept_in_order_has_a_page_without_them(document):
+    given = document.model_dump()
+    for step in (given["result"]["single"], given["result"]["offline"], *given["result"]["steps"]):
+        del step["over_time"]
+    shown = load_page(LoadDocument.model_validate(given))
+    assert 'id="order"' not in shown and "#order" not in shown and 'id="requests"' in shown
 
 
 def test_the_smallest_and_a_failed_test_have_a_page(document):

@@ -18,6 +18,8 @@ from test_serve_drain import process
 
 SECONDS = float(os.environ.get("BAKEOFF_SOAK_SECONDS", "300"))
 WARM_UP = min(40.0, SECONDS / 4)
+CROWD = 700
+MOST_AT_ONCE = [0]
 BODIES = {
     "/v1/answer": {"items": ["The phone is good.", "The cable is dull."]},
     "/v1/chat/completions": {
@@ -62,6 +64,14 @@ async def capacity(port: int) -> float:
     return done / 4
 
 
+async def crowd(port: int) -> None:
+    """More requests at once than come together by chance later on."""
+    made = [(path, json.dumps(body).encode()) for path, body in BODIES.items()]
+    for _ in range(3):
+        found = await asyncio.gather(*(one(port, *made[number % len(made)]) for number in range(CROWD)))
+        assert set(found) == {"ok"}
+
+
 async def load(port: int, rate: float, seconds: float, memory: list[tuple[float, int]], pid: int) -> Counter[str]:
     """Poisson arrivals on an absolute schedule for `seconds`; nothing waits for anything before it."""
     made = [(path, json.dumps(body).encode()) for path, body in BODIES.items()]
@@ -78,6 +88,7 @@ async def load(port: int, rate: float, seconds: float, memory: list[tuple[float,
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         task = asyncio.create_task(send(number))
         running.add(task)
+        MOST_AT_ONCE[0] = max(MOST_AT_ONCE[0], len(running))
         task.add_done_callback(running.discard)
         number += 1
         if time.monotonic() - looked > 1:
@@ -99,16 +110,21 @@ def test_soak() -> None:
     # One item at a time, each a fixed time: the capacity is the model's, and does not move with what else the machine does.
     with process("slow", "--seconds", "0.006", "--batch", "1") as server:
         rate = 0.8 * asyncio.run(capacity(server.port))
+        # What an allocator once took for a crowd it keeps. The crowd comes now, so that what grows later is a leak.
+        asyncio.run(crowd(server.port))
         counts = asyncio.run(load(server.port, rate, SECONDS, memory, server.process.pid))
         metrics = httpx.get(server.url + "/metrics").text
         before, after = _ends(memory)
+        print([f"{size / 2**20:.1f}" for _, size in memory[:: max(1, len(memory) // 20)]])
         print(
-            f"{sum(counts.values()):,} requests at {rate:.0f}/s; {before / 2**20:.1f} MiB after warm-up, {after / 2**20:.1f} MiB at the end"
+            f"{sum(counts.values()):,} requests at {rate:.0f}/s; {before / 2**20:.1f} MiB after warm-up, {after / 2**20:.1f} MiB at the end; "
+            f"at most {MOST_AT_ONCE[0]} at once"
         )
         assert set(counts) == {"ok"}, counts
         assert "bakeoff_in_flight_requests 1.0" in metrics and "bakeoff_queue_items 0.0" in metrics
         server.process.send_signal(signal.SIGTERM)
         assert server.end() == 0
+    assert MOST_AT_ONCE[0] <= CROWD, "this machine stood still for so long that a greater crowd came than the one at the start"
     assert after <= 1.05 * before
 
 

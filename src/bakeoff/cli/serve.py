@@ -96,11 +96,14 @@ def _hold_to(threads: int | None, what: str, runs: Path) -> None:
 def _threads_of(what: str, runs: Path) -> int:
     """The threads with which the study measured this approach: served otherwise, its figures would not hold."""
     from bakeoff.run.saved import find_saved, is_language_model
+    from bakeoff.verbs import load_document
 
     if is_language_model(what):
         return 1
     ledger, name = find_saved(what, runs)
     study = ledger.study()
+    if not name and ledger.finished:
+        name = load_document(ledger.folder)[1].verdict.choice or ""
     return next((spec.threads for spec in study.approaches if spec.name == name and spec.threads), study.threads)
 
 

@@ -46,7 +46,7 @@ def _edge_set(evidence: Evidence, names: list[str], probes: ProbeSet) -> EdgeSet
         overall={name: _kind_result(robustness.overall(probes.items, found)) for name, found in asked.items()},
         flips=varied(flipped, MOST_FLIPS),
         flips_of=len(flipped),
-        wrong_by_all=[item.id for item in robustness.wrong_by_all(probes.items, list(asked.values()))],
+        wrong_by_all=[shown(evidence, item) for item in robustness.wrong_by_all(probes.items, list(asked.values()))],
         notes=list(probes.notes),
     )
 

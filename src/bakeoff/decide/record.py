@@ -168,6 +168,11 @@ class LoadStep(_Part):
         default=Percentiles(), description="(total - first token) / (tokens - 1), per request."
     )
     between_tokens_seconds: Percentiles = Percentiles()
+    over_time: list[tuple[float, float | None]] = Field(
+        default_factory=list,
+        description="At most 400 requests in the order of their intended start: that moment in seconds since the step began, and "
+        "total seconds from it, null where it failed. Of more requests, the slowest of each of 400 runs of consecutive ones.",
+    )
     dispatch_delay_p99_seconds: float | None = Field(default=None, description="How late the client itself was.")
     tokens_in: int | None = None
     tokens_out: int | None = None
@@ -209,7 +214,9 @@ class KindResult(_Part):
     right: int
     unanswered: int = Field(default=0, description="Abstentions and errors among `n`.")
     accuracy: Range | None = None
-    pairs: int = Field(default=0, description="Inputs made from another one whose answer must stay the same, where both were answered.")
+    pairs: int = Field(
+        default=0, description="Inputs made from another one whose answer must stay the same, where both were answered."
+    )
     flips: int = 0
     flip_rate: Range | None = None
 

@@ -68,6 +68,8 @@ class StepSpec:
     start_at : float or None
         ``time.perf_counter()`` at which the schedule starts, so that workers share one start (the clock is one for all
         processes of a machine). None for as soon as the warm-up is over.
+    bound_seconds : float or None
+        The latency limit that the step is judged against, where there is one: how late the client may be depends on it.
     connections : int or None
         Connections opened before the start. None for a guess from rate and concurrency; more are opened as needed.
     """
@@ -85,6 +87,7 @@ class StepSpec:
     warmup: int = 0
     first: int = 0
     start_at: float | None = None
+    bound_seconds: float | None = None
     connections: int | None = None
 
     def __post_init__(self) -> None:

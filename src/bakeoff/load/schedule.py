@@ -95,3 +95,20 @@ def _poisson(rate: float, seconds: float | None, requests: int | None, seed: int
         drawn, last = drawn + piece, float(offsets[-1])
     whole = np.concatenate(pieces)[:requests]
     return whole if seconds is None else whole[whole < seconds]
+
+
+def representative_seed(
+    kind: Literal["poisson", "constant"], rate: float, requests: int, first: int, within: float = 0.02
+) -> int:
+    """The first seed from `first` on whose schedule of `requests` really has the rate asked for, to within a share of `within`.
+
+    A hundred Poisson arrivals at 25 a second take 4 seconds give or take 0.4: a lucky seed asks a tenth less than it says, and a
+    search for the highest rate would believe it. Only the total length is chosen; bursts within it stay as they fall.
+    """
+    seed = first
+    while kind == "poisson":
+        last = float(_poisson(rate, None, requests, seed)[-1])
+        if abs(requests / last / rate - 1) <= within:
+            break
+        seed += 1
+    return seed

@@ -20,6 +20,7 @@ from bakeoff.load.judge import LatencyLimit, outcome, parse_limit
 from bakeoff.load.prompts import BUILT_IN, as_text
 from bakeoff.load.reach import Reached, reach, refuse_if_failed
 from bakeoff.load.result import Seen, StepResult, StepSpec
+from bakeoff.load.schedule import representative_seed
 from bakeoff.load.sweep import Observed, Sweep, highest_rate, per_second, requests_for
 from bakeoff.load.workers import TargetSpec, Workers
 
@@ -138,7 +139,7 @@ def load(
     warmup : int
         Requests, one after another, in no figure.
     seed : int
-        Of the arrivals; each step of a search has its own, counted up from it.
+        Of the arrivals; each step of a search has its own, counted up from it, whose schedule really asks for its rate (to within 2%).
     workers : int
         Client processes.
     max_tokens, temperature
@@ -289,20 +290,23 @@ class _Test:
     ) -> Sweep:
         """The server scenario at one rate after another."""
         patience = min(self._timeout, max(LIMITS_WAITED * limit.seconds, SHORTEST_WAIT))
-        done = 0
+        done, at = 0, seed - 1
 
         def run_step(rate: float, wanted: int) -> Observed | None:
-            nonlocal done
+            nonlocal done, at
             done += 1
             self.left["server"] = requests_for(rate, limit, seconds) / rate + (steps - done) * seconds
+            count = min(wanted, requests or wanted)
+            at = representative_seed(arrivals, rate, count, at + 1)
             spec = StepSpec(
                 "server",
                 arrivals,
                 rate=rate,
-                requests=min(wanted, requests or wanted),
-                seed=seed + done - 1,
+                requests=count,
+                seed=at,
                 timeout_seconds=patience,
                 first=self.sent,
+                bound_seconds=limit.seconds,
             )
             result = self.step(f"server-{done}", spec, what=f"{per_second(rate)} (step {done} of at most {steps})")
             if result is None or not result.outcomes:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from bakeoff.contract import Json
 from bakeoff.load.judge import dependence
-from bakeoff.load.result import ERROR_KINDS, Outcome, StepResult
+from bakeoff.load.result import ERROR_KINDS, Outcome, StepResult, StepSpec
 from bakeoff.measure.timing import MOST_SAMPLES_KEPT, QUANTILES, samples_needed
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 Times = NDArray[np.float64]
 
 MOST_DELAY = 0.01
-"""Of the median response: more dispatch delay at p99 makes a step invalid."""
+"""Of the median response, or of the limit that a step is judged against: more dispatch delay at p99 makes a step invalid."""
+STARVED = 0.1
+"""Of the median response: a client later than this made the figures itself, whatever they are for."""
 LEAST_RATE = 0.99
 """Of the schedule's rate: less makes a step invalid."""
 LONGEST_MICROSECONDS = 3_600_000_000
@@ -66,6 +69,7 @@ def summarise(result: StepResult) -> dict[str, Json]:
         "service_seconds": percentiles(services(outcomes), independent=alone),
         "seconds_per_output_token": percentiles(per_output_token(result), independent=alone),
         "between_tokens_seconds": _between(result),
+        "over_time": over_time(result.outcomes),
         "dispatch_delay_p99_seconds": delay,
         "tokens_in": _sum(one.tokens_in for one in outcomes if one.error is None),
         "tokens_out": _sum(one.tokens_out for one in outcomes if one.error is None),
@@ -78,6 +82,19 @@ def summarise(result: StepResult) -> dict[str, Json]:
 def totals(outcomes: Sequence[Outcome]) -> Times:
     """Seconds from intended start to the end of the answer, in order; infinite where the request failed."""
     return np.array([math.inf if one.total is None else one.total for one in outcomes], dtype=np.float64)
+
+
+def over_time(outcomes: Sequence[Outcome], most: int = MOST_SAMPLES_KEPT) -> list[list[float | None]]:
+    """Intended start and total of each request, in seconds to the microsecond, in order; the total is None where it failed.
+
+    More than `most` requests are cut into `most` runs of consecutive ones, equal in length to within one, and the slowest of
+    each run is kept, so that a stall is never thinned away. A failed request is slower than any other; of equals, the first.
+    """
+    times, n = totals(outcomes), len(outcomes)
+    runs = min(n, most)
+    edges = [run * n // runs for run in range(runs + 1)] if runs else [0]
+    kept = [begin + int(np.argmax(times[begin:end])) for begin, end in pairwise(edges)]
+    return [[round(outcomes[at].intended, 6), None if (total := outcomes[at].total) is None else round(total, 6)] for at in kept]
 
 
 def services(outcomes: Sequence[Outcome]) -> Times:
@@ -201,12 +218,12 @@ def why_invalid(result: StepResult, delay: float | None) -> list[str]:
         ended = sorted(one.ended - one.intended for one in result.outcomes if one.ended is not None)
     if delay is not None and ended:
         median = ended[(len(ended) - 1) // 2]
-        most = MOST_DELAY * median
+        most, rule = allowed_delay(result.spec, median)
         if delay > most:
             what = "1% of requests left" if result.spec.scenario == "server" else "1% of this client's timers were"
             reasons.append(
-                f"The client was late: {what} {_shown(delay)} or more after their moment. Allowed is 1% of the median response "
-                f"of {_shown(median)}, {_shown(most)}." + _floor(result, most)
+                f"The client was late: {what} {_shown(delay)} or more after their moment. Allowed is {rule}, {_shown(most)}."
+                + _floor(result, most)
             )
     achieved, due = _achieved(result), _due(result)
     if achieved is not None and due is not None and achieved < LEAST_RATE * due:
@@ -217,6 +234,27 @@ def why_invalid(result: StepResult, delay: float | None) -> list[str]:
     if starved:
         reasons.append(f"The client ran out of sockets or file descriptors for {starved:,} requests.")
     return reasons
+
+
+def allowed_delay(spec: StepSpec, median: float) -> tuple[float, str]:
+    """How late the client may be (p99, seconds) before a step is invalid, and the rule in words. `median` is of the response.
+
+    On a schedule without a limit, 1% of the median response: every figure counts. A step that is judged against a limit may be
+    late by 1% of that limit, as long as this is below a tenth of the median. In a closed loop no request is due at a moment; there only a client
+    that is starved (a tenth of the median) makes the figures its own. What lateness there was is in the notes of the step.
+    """
+    strict = MOST_DELAY * median
+    if spec.scenario != "server":
+        return STARVED * median, f"a tenth of the median response of {_shown(median)}"
+    if spec.bound_seconds is None:
+        return strict, f"1% of the median response of {_shown(median)}"
+    of_limit = min(MOST_DELAY * spec.bound_seconds, STARVED * median)
+    if of_limit <= strict:
+        return strict, f"1% of the median response of {_shown(median)}"
+    return (
+        of_limit,
+        f"1% of the limit of {_shown(spec.bound_seconds)}, and at most a tenth of the median response of {_shown(median)}",
+    )
 
 
 def notes(result: StepResult) -> tuple[str, ...]:

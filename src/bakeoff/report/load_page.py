@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from bakeoff.decide.load_record import LoadDocument
@@ -18,13 +20,17 @@ from bakeoff.report.text import clean, isolated, sentences, short
 
 SERVER = Look(0, "circle")
 _LOOKS = (Look(0, "circle"), Look(1, "square"), Look(2, "diamond"))
-_SIZES = ((400, 400, True), (400, 60, True), (200, 20, False), (40, 0, False))
-"""Times kept of requests one after the other, of every other step, and whether the histograms are: tried in this order."""
+_SIZES = ((400, 400, True, True), (400, 400, False, True), (400, 60, False, True), (200, 20, False, False), (40, 0, False, False))
+"""Times kept of requests one after the other, of every other step, and whether the requests in order of steps that are not drawn
+so and the histograms are: tried in this order."""
+STALL = 5.0
+"""Times what is usual in a step: a slower request that is above the limit, too, makes its step worth a figure of its own."""
 
 SECTIONS = (
     ("rates", "Rate against latency"),
     ("times", "How long an answer takes"),
     ("requests", "Every request"),
+    ("order", "When requests were slow"),
     ("first", "Cold and warm"),
     ("validity", "Is it valid?"),
     ("steps", "Every step"),
@@ -47,18 +53,24 @@ def load_page(document: LoadDocument) -> str:
         JSON. Where that is too large, single times and histograms are left out, and the page says so.
     """
     made = ""
-    for singles, loads, histograms in _SIZES:
-        kept = shortened(document, singles, loads, histograms=histograms)
+    for singles, loads, orders, histograms in _SIZES:
+        kept = shortened(document, singles, loads, orders=orders, histograms=histograms)
         made = environment().get_template("load.html.j2").render(_context(kept, cut=kept != document))
         if len(made.encode("utf-8", "replace")) < LARGEST:
             break
     return made.encode("utf-8", "replace").decode("utf-8")
 
 
-def shortened(document: LoadDocument, singles: int, loads: int, *, histograms: bool) -> LoadDocument:
-    """The document with at most `singles` and `loads` times a step, and with its histograms or without."""
-    given = document.model_dump()
-    thin_steps(given["result"], singles, loads)
+def shortened(document: LoadDocument, singles: int, loads: int, *, orders: bool, histograms: bool) -> LoadDocument:
+    """The document with at most `singles` and `loads` times a step, and with its histograms or without.
+
+    Without `orders`, only the steps of `in_order` keep their requests in order.
+    """
+    given, drawn = document.model_dump(), in_order(document.result)
+    thin_steps(given["result"], singles, loads, over_time=True)
+    for step, dumped in zip(_every(document.result), _every(given["result"]), strict=True):
+        if not orders and not any(step is one for one in drawn):
+            dumped["over_time"] = []
     if not histograms:
         given["histograms"] = {}
     return LoadDocument.model_validate(given)
@@ -88,6 +100,13 @@ def further(document: LoadDocument) -> list[str]:
     return [*([rest] if rest else []), *document.says[1:]]
 
 
+def _every(result: Any) -> list[Any]:
+    """Every step of a `ServingResult`, or of one that was dumped, in one order."""
+    if isinstance(result, ServingResult):
+        return [step for step in (result.single, result.offline, *result.steps) if step is not None]
+    return [step for step in (result["single"], result["offline"], *result["steps"]) if step is not None]
+
+
 def _row(document: LoadDocument) -> Served:
     return Served("", SERVER, False, document.result)
 
@@ -97,6 +116,31 @@ def best_step(result: ServingResult) -> LoadStep | None:
     valid = [s for s in result.steps if s.valid and s.rate_per_second]
     kept = [s for s in valid if s.outcome == "kept"]
     return max(kept or valid, key=lambda s: s.rate_per_second or 0.0, default=None)
+
+
+def in_order(result: ServingResult) -> list[LoadStep]:
+    """The steps that are drawn request by request: the one of `best_step`, and the worst other one that holds a stall.
+
+    A step holds a stall where some request took more than `STALL` times as long as is usual in it and longer than the limit, or
+    failed. Usual is the median or, where that is less, the quartile of the requests in order: a stall and the queue that it
+    leaves can hold most of a short step and its median with it. (Of a queue that grows from nothing to the end of a step, the
+    slowest is but four times the quartile.) The worst step is the one whose slowest is the most times the usual; valid ones go
+    first.
+    """
+    best, limit = best_step(result), serving.limit_of([Served("", SERVER, False, result)]).seconds or 0.0
+    found = [(worst, step) for step in serving.steps_of(result) if step is not best and (worst := _stall(step, limit))]
+    stalled = max(found, key=lambda pair: pair[0], default=None)
+    return [step for step in (best, stalled[1] if stalled else None) if step is not None and step.over_time]
+
+
+def _stall(step: LoadStep, limit: float) -> tuple[bool, float, int] | None:
+    times = sorted(math.inf if total is None else total for _, total in step.over_time)
+    if not times:
+        return None
+    usual = min(step.total_seconds.p50 or math.inf, times[math.ceil(len(times) / 4) - 1])
+    slowest = max((total for total in times if total < math.inf), default=0.0)
+    many = slowest / usual if usual and slowest > max(STALL * usual, limit) else 0.0
+    return (step.valid, many, step.errors) if 0 < usual < math.inf and (many or step.errors) else None
 
 
 def facts(document: LoadDocument) -> list[Fact]:
@@ -220,6 +264,70 @@ def requests(document: LoadDocument) -> Figure | None:
     )
 
 
+def order(document: LoadDocument) -> list[Figure]:
+    """Steps request by request, by the moment at which each was due: when the server was slow, and for how long."""
+    limit, drawn = serving.limit_of([_row(document)]), in_order(document.result)
+    return [_order(step, limit, f"order-chart-{place}", explained=place == 1) for place, step in enumerate(drawn, 1)]
+
+
+def _order(step: LoadStep, limit: serving.Limit, ident: str, *, explained: bool) -> Figure:
+    points, asked, word = step.over_time, serving.asked(step), serving.state(step)
+    label = f"At {asked}" if step.rate_per_second is not None else asked.capitalize()
+    label = label if word == "not judged" else f"{label}, {word}"
+    ended = [(total, when) for when, total in points if total is not None]
+    slowest, due = max(ended, default=(None, None), key=lambda pair: pair[0])
+    median = form.load_percentile(step.total_seconds, "p50")
+    figures = [
+        f"median {median}",
+        f"slowest answer {form.seconds(slowest)}, due at {form.seconds(due)}" if ended else "no request was answered",
+        f"{step.errors:,} of {step.requests:,} failed",
+    ]
+    thinned = len(points) < step.requests
+    caption = f"{label}: {'; '.join(figures)}."
+    if thinned:
+        caption += f" {len(points):,} of {step.requests:,} requests are drawn: of each run of consecutive ones the slowest, so that no stall is left out."
+    if explained:
+        caption += (
+            " Where the server stands still, the next requests wait for it: times jump, and fall again because each later "
+            "request waited less. Times that go on rising to the end are a queue that grows: more is asked than the server can do."
+        )
+    return both(
+        ident,
+        caption,
+        _tenths(points, label, thinned=thinned),
+        lambda i, w: load.timeline(
+            i, label, points, SERVER, width=w, limit=limit.seconds, limit_says=f"limit: {limit.says}",
+            title=f"Requests in order. {label}", says=listing(figures if not limit.seconds else [*figures, f"limit: {limit.says}"]),
+        ),
+    )  # fmt: skip
+
+
+def _tenths(points: Sequence[tuple[float, float | None]], label: str, *, thinned: bool) -> Table:
+    last = max(when for when, _ in points)
+    tenths: list[list[float | None]] = [[] for _ in range(10 if last > 0 else 1)]
+    for when, total in points:
+        tenths[min(9, int(10 * when / last)) if last > 0 else 0].append(total)
+    rows = []
+    for place, totals in enumerate(tenths):
+        answered = sorted(total for total in totals if total is not None)
+        middle = math.ceil(len(totals) / 2) - 1
+        times = Percentiles(
+            n=len(totals), p50=answered[middle] if form.FEWEST["p50"] <= len(totals) and middle < len(answered) else None
+        )
+        slowest = max(answered, default=None)
+        rows.append(
+            [
+                Cell(f"{form.seconds(last * place / 10)} to {form.seconds(last * (place + 1) / 10)}", place),
+                Cell(form.count(len(totals)), len(totals), "num"),
+                Cell(form.load_percentile(times, "p50"), times.p50, "num"),
+                Cell(form.seconds(slowest), slowest, "num"),
+                Cell(form.count(len(totals) - len(answered)), len(totals) - len(answered), "num"),
+            ]
+        )
+    head = ("Due at", "Drawn" if thinned else "Requests", "Median", "Slowest", "Failed")
+    return Table(f"{label}: tenths of the step" + (", of the requests drawn" if thinned else ""), head, rows)
+
+
 def cold(document: LoadDocument) -> Table | None:
     """Start-up, the first request of all, and the warm ones after it."""
     result = document.result
@@ -244,12 +352,13 @@ def _context(document: LoadDocument, *, cut: bool) -> dict[str, Any]:
         "rates": serving.rates([row], "rates-chart"),
         "times": distribution(document),
         "requests": requests(document),
+        "order": order(document),
         "first": cold(document),
     }
     return {
         "l": document,
         "policy": POLICY,
-        "sections": [(key, title) for key, title in SECTIONS if key not in parts or parts[key] is not None],
+        "sections": [(key, title) for key, title in SECTIONS if key not in parts or parts[key]],
         "title": f"Load test: {isolated(clean(short(lead, 90)))}",
         "lead": lead,
         "rest": further(document),

@@ -85,7 +85,8 @@ OUTCOMES = {
 class Size(NamedTuple):
     """How much of a document is put on a page: characters of one text, times of one approach, items.
 
-    `singles` are the times of requests one after the other, `loads` those of every other step and clock.
+    `singles` are the times of requests one after the other, `loads` those of every other step and clock; `over_time` is
+    whether steps keep their requests in order, which no figure of the report needs.
     """
 
     text: int
@@ -94,9 +95,11 @@ class Size(NamedTuple):
     views: bool
     singles: int
     loads: int
+    over_time: bool = False
 
 
 _SIZES = (
+    Size(4_000, 400, 60, True, 400, 400, over_time=True),
     Size(4_000, 400, 60, True, 400, 400),
     Size(4_000, 400, 60, True, 200, 0),
     Size(1_000, 200, 60, True, 100, 0),
@@ -121,9 +124,12 @@ def page(document: Document) -> str:
         document is too large for that, long texts, single times and items are cut, and the page says so.
     """
     made = ""
-    for size in _SIZES:
+    for step, size in enumerate(_SIZES):
         kept = shortened(document, size)
-        made = environment().get_template("page.html.j2").render(_context(kept, cut=kept != document))
+        if step == 0:
+            whole = kept == document
+        cut = "" if kept == document else "order" if whole and step == 1 else "more"
+        made = environment().get_template("page.html.j2").render(_context(kept, cut=cut))
         if len(made.encode("utf-8", "replace")) < LARGEST:
             break
     return made.encode("utf-8", "replace").decode("utf-8")
@@ -144,7 +150,7 @@ def shortened(document: Document, size: Size) -> Document:
         result["latency_seconds"]["samples"] = list(strips.thin(result["latency_seconds"]["samples"], size.samples))
     given["mistakes"]["examples"] = given["mistakes"]["examples"][: size.examples]
     for server in given["serving"]:
-        thin_steps(server, size.singles, size.loads)
+        thin_steps(server, size.singles, size.loads, over_time=size.over_time)
         if not size.views:  # a search ends near its answer: the last rates tried are the ones that count
             server["steps"] = server["steps"][-MOST_STEPS:]
     for edge in given["edge_sets"]:
@@ -156,11 +162,17 @@ def shortened(document: Document, size: Size) -> Document:
     return Document.model_validate(given)
 
 
-def thin_steps(server: dict[str, Any], singles: int, loads: int) -> None:
-    """Thin a dumped `ServingResult` in place: `singles` times of the first-token and total clocks one at a time, `loads` of all else."""
+def thin_steps(server: dict[str, Any], singles: int, loads: int, *, over_time: bool) -> None:
+    """Thin a dumped `ServingResult` in place.
+
+    `singles` times of the first-token and total clocks one at a time are kept, `loads` of all else, and the requests in their
+    order or none of them.
+    """
     for step in (server["single"], server["offline"], *server["steps"]):
         if step is None:
             continue
+        if not over_time:
+            step["over_time"] = []
         for key, times in step.items():
             if isinstance(times, dict) and "samples" in times:
                 shown = step is server["single"] and key in ("total_seconds", "first_token_seconds")
@@ -343,7 +355,7 @@ def _heaviest(weight: tuple[str, float]) -> tuple[float, str]:
     return -weight[1], weight[0]
 
 
-def _context(document: Document, *, cut: bool) -> dict[str, Any]:
+def _context(document: Document, *, cut: str) -> dict[str, Any]:
     lead, rest = sentences(document.verdict.sentence)
     return {
         "d": document,

@@ -74,7 +74,8 @@ def because(step: LoadStep) -> str:
     return "; ".join(reason.rstrip(". ") for reason in step.invalid_because)
 
 
-def _steps(result: ServingResult) -> list[LoadStep]:
+def steps_of(result: ServingResult) -> list[LoadStep]:
+    """Every step: one at a time, the rates as they were tried, kept busy."""
     return [s for s in (result.single, *result.steps, result.offline) if s is not None]
 
 
@@ -82,7 +83,8 @@ def _by_rate(result: ServingResult) -> list[LoadStep]:
     return sorted((s for s in result.steps if s.rate_per_second), key=lambda s: s.rate_per_second or 0.0)
 
 
-def _asked(step: LoadStep) -> str:
+def asked(step: LoadStep) -> str:
+    """The rate that was asked for, or what takes its place."""
     if step.rate_per_second is None:
         return {"single_stream": "one at a time", "offline": "kept busy"}.get(step.scenario, step.scenario)
     return form.rate(step.rate_per_second)
@@ -216,7 +218,7 @@ def highest(result: ServingResult) -> Cell:
 
 def validity(result: ServingResult) -> Cell:
     """Whether every step is valid; which ones are not, and why the first is not."""
-    steps = _steps(result)
+    steps = steps_of(result)
     wrong = [s for s in steps if not s.valid]
     if not steps:
         return Cell(form.MISSING)
@@ -226,11 +228,11 @@ def validity(result: ServingResult) -> Cell:
 
 
 def _where(steps: Sequence[LoadStep]) -> str:
-    return ", ".join(("at " if s.rate_per_second is not None else "") + _asked(s) for s in steps)
+    return ", ".join(("at " if s.rate_per_second is not None else "") + asked(s) for s in steps)
 
 
 def _all_valid(result: ServingResult) -> Cell:
-    steps = _steps(result)
+    steps = steps_of(result)
     wrong = [s for s in steps if not s.valid]
     return Cell(
         form.MISSING if not steps else "yes" if not wrong else "not all", note=f"invalid: {_where(wrong)}" if wrong else ""
@@ -319,7 +321,7 @@ def everything(rows: Sequence[Served]) -> Table:
 
 def _failed(result: ServingResult) -> str:
     """Which steps had errors, and how many of their requests; not one sum over steps of different lengths."""
-    steps = _steps(result)
+    steps = steps_of(result)
     wrong = [f"{_where([s])} {s.errors:,} of {s.requests:,}" for s in steps if s.errors]
     return "; ".join(wrong) or ("none" if steps else form.MISSING)
 
@@ -343,9 +345,9 @@ def steps_table(rows: Sequence[Served], *, only_rates: bool = False) -> Table:
             "First token p50", "From dispatch p95", "Client late, p99", "Limit", "Why invalid"]  # fmt: skip
     made = []
     for row in rows:
-        for step in _by_rate(row.result) if only_rates else _steps(row.result):
+        for step in _by_rate(row.result) if only_rates else steps_of(row.result):
             cells = [
-                Cell(_asked(step), step.rate_per_second, "num"),
+                Cell(asked(step), step.rate_per_second, "num"),
                 Cell(form.rate(step.achieved_per_second), step.achieved_per_second, "num"),
                 Cell(form.rate(step.completed_per_second), step.completed_per_second, "num"),
                 Cell(form.count(step.requests), step.requests, "num"),
@@ -369,9 +371,9 @@ def steps_table(rows: Sequence[Served], *, only_rates: bool = False) -> Table:
 def invalid(rows: Sequence[Served]) -> list[str]:
     """Every invalid step in a sentence with its reason."""
     return [
-        (f"{row.name}, " if row.name else "") + f"{_asked(s)}: {because(s) or 'no reason was kept'}."
+        (f"{row.name}, " if row.name else "") + f"{asked(s)}: {because(s) or 'no reason was kept'}."
         for row in rows
-        for s in _steps(row.result)
+        for s in steps_of(row.result)
         if not s.valid
     ]
 

@@ -355,9 +355,7 @@ class Ledger:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def write_answers(
-        self, trial: Trial, ids: Sequence[str], answers: Sequence[Answer], file: str = "answers.parquet"
-    ) -> None:
+    def write_answers(self, trial: Trial, ids: Sequence[str], answers: Sequence[Answer], file: str = "answers.parquet") -> None:
         """Keep a trial's answers, one row per item."""
         import pyarrow
         import pyarrow.parquet

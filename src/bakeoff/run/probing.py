@@ -51,7 +51,9 @@ def probe(ledger: Ledger, study: Study, trial: Trial, approach: Approach, ask: A
         chosen = [items[name] for name in _spread(splits.test, settings.format_items)]
         found["formats"] = _formats(approach, chosen, settings.formats, ask)
     remote = bool(getattr(approach, "remote", False))
-    if study.serving is None and not remote:  # behind an endpoint it is asked there; a paid answer is kept, so asking again tells nothing
+    if (
+        study.serving is None and not remote
+    ):  # behind an endpoint it is asked there; a paid answer is kept, so asking again tells nothing
         again = [items[name].asked() for name in _spread(splits.test, settings.items)]
         found["alone"] = _repeats(approach, again, settings.repeats, ask)
     measures["consistency"] = found

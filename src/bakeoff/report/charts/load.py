@@ -1,4 +1,4 @@
-"""What a server does under load: latency at each rate, and cumulative distributions of times. Log axes, no means."""
+"""What a server does under load: latency at each rate, times as distributions and in their order. Log axes, no means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from bakeoff.report import format as form
 from bakeoff.report.charts import svg
 from bakeoff.report.charts.scatter import Box, place
 from bakeoff.report.palette import Look
@@ -20,6 +21,8 @@ _SIGNS = {
     "invalid": ("square", True),
     "not judged": ("circle", True),
 }
+
+_FAILED = Look(1, "cross")
 
 
 class AtRate(NamedTuple):
@@ -257,3 +260,69 @@ def _steps(curve: Times, xs: svg.Scale, ys: svg.Scale, most: int) -> str:
     for place_ in kept:
         path.append(f"H{svg.n(xs(curve.samples[place_]))}V{svg.n(ys((place_ + 1) / n * curve.share))}")
     return "".join(path)
+
+
+def timeline(
+    ident: str,
+    name: str,
+    points: Sequence[tuple[float, float | None]],
+    look: Look,
+    *,
+    width: int,
+    limit: float | None,
+    limit_says: str,
+    title: str,
+    says: str,
+) -> Markup:
+    """One mark for each request: when it was due against its total time on a log axis, the limit across.
+
+    `points` are pairs of seconds in the order of the first, the second None where the request failed: those are crosses at
+    the top edge, above every time.
+    """
+    narrow = width < svg.NARROW
+    ended = [(when, total) for when, total in points if total is not None]
+    failed = [when for when, total in points if total is None]
+    tall = 320.0 if narrow else 340.0
+    left, right, top, bottom = 58.0, width - 14.0, 58.0, tall - 50
+    ys = svg.logarithmic([total for _, total in ended] + ([limit] if limit else []), bottom, top + (28 if failed else 14), most=5)
+    xs = svg.linear(
+        [0.0, *(when for when, _ in points)], left + 8, right - 8, most=5 if narrow else 9, floor=0.0, top=points[-1][0] or None
+    )
+    body = [
+        svg.text(
+            0, 14, f"{name}: total time" if narrow else f"{name}: total time of each request from its intended start", "head"
+        ),
+        svg.text(
+            right,
+            tall - 8,
+            "Due at (seconds of the step)" if narrow else "Moment it was due, in seconds of the step",
+            "head",
+            "end",
+        ),
+        f'<path class="c{look.colour} dot" d="M6 32h0"/>',
+        svg.text(17, 36, "answered", "note"),
+    ]
+    if failed:
+        body += [svg.marker(96, 32, _FAILED, 6), svg.text(108, 36, "failed", "note")]
+    for tick in ys.ticks:
+        body.append(svg.line(left, ys(tick), right, ys(tick), "grid"))
+        body.append(svg.text(left - 8, ys(tick) + 4, svg.tick_seconds(tick), "tick", "end"))
+    body.append(svg.grid(xs, bottom, bottom + 4, lambda value: f"{value:g} s"))
+    body.append(svg.line(left, bottom, right, bottom, "axis"))
+    taken = [(xs(when) - 3, ys(total) - 3, xs(when) + 3, ys(total) + 3) for when, total in ended]
+    if limit:
+        body.append(svg.line(left, ys(limit), right, ys(limit), "reference"))
+    if ended:
+        path = "".join(f"M{svg.n(xs(when))} {svg.n(ys(total))}h0" for when, total in ended)
+        body.append(f'<path class="c{look.colour} dot" d="{path}"/>')
+    body += [svg.marker(xs(when), top + 4, _FAILED, 6) for when in failed]
+    if ended:
+        total, when = max((total, -when) for when, total in ended)
+        x, y, words = xs(-when), ys(total), form.seconds(total)
+        late = x > (left + right) / 2
+        body.append(svg.text(x + (-6 if late else 6), y - 7, words, "tick halo", "end" if late else "start"))
+        wide = 6.2 * len(words) + 6
+        taken.append((x - wide, y - 20, x, y - 4) if late else (x, y - 20, x + wide, y - 4))
+    if limit:
+        body.append(_beside(limit_says, ys(limit), left, right, taken))
+    return svg.figure(ident, width, tall, title, says, body)

@@ -211,9 +211,10 @@ def load_edge_set(name_or_path: str, labels: Sequence[str], base: Path) -> Probe
     if ignored:
         notes.append(f"Columns of {path.name} that are not read: {', '.join(shown(column, 30) for column in ignored[:5])}.")
     items = tuple(_item(probe, matched) for probe in probes)
-    open_ended = sum(item.target is None for item in items)
+    hard = [item for item in items if item.meta["kind"] != "base"]
+    open_ended = sum(item.target is None for item in hard)
     if open_ended:
-        notes.append(f"{open_ended:,} of {len(items):,} inputs have no right answer: nothing is judged there.")
+        notes.append(f"{open_ended:,} of {len(hard):,} inputs have no right answer: nothing is judged there.")
     kinds = dict.fromkeys(probe.kind for probe in probes)
     return ProbeSet(
         name=name,
