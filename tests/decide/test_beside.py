@@ -154,3 +154,24 @@ def test_criteria_are_there_without_weight_and_count_when_given_one():
     assert weighed.sensitivity.weights["edge_cases"] == 0.4 and redecide(weighed) == weighed
     unmeasured = redecide(document(FLOOR, TUNED), weights={"consistency": 0.3})
     assert any("Consistency was not measured" in said for said in unmeasured.sensitivity.changes)
+
+
+def test_a_figure_never_turns_into_another_measure_where_part_is_missing():
+    made = measured()
+    copies = edge_set({"tuned": hard("tuned", 40, 50, 5, 50)}, source="generated", name="mine")
+    with_copies = made.model_copy(update={"edge_sets": [*made.edge_sets, copies]})
+    # The llm was asked the written pairs only: its flips on those are not comparable with the others' on changed copies.
+    assert beside.flips(with_copies, "tuned").n == 50 and beside.flips(with_copies, "llm") is None
+    second = edge_set({"tuned": hard("tuned", 10, 40)}, name="harder")
+    two = made.model_copy(update={"edge_sets": [*made.edge_sets, second]})
+    assert beside.edge_accuracy(two, "tuned").mid == pytest.approx(60 / 100)
+    assert beside.edge_accuracy(two, "llm") is None
+
+
+def test_a_limit_above_every_rate_that_is_tried_is_refused_before_it_runs():
+    study = Study.model_validate(
+        {"study": "x", "task": "text", "data": {"source": "a.csv"}, "approaches": ["majority"], "serving": {"highest_rate": 400}}
+    )
+    check_measured([parse_limit("served rate >= 400/s")], study)
+    with pytest.raises(BakeoffError, match="no higher rate is tried"):
+        check_measured([parse_limit("served rate >= 500/s")], study)

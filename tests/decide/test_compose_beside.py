@@ -199,3 +199,29 @@ def test_flips_are_picked_from_every_kind_and_approach() -> None:
     assert len(chosen) == MOST_FLIPS and {(one.approach, one.kind) for one in chosen} == {(o.approach, o.kind) for o in many}
     assert [one.id for one in chosen if one.approach == "a"][:3] == ["typos0", "typos1", "typos2"]
     assert varied(many[:5], MOST_FLIPS) == many[:5]
+
+
+def test_what_was_left_unasked_or_failed_is_said_for_what_it_was(tmp_path: Path) -> None:
+    ledger = run(tmp_path)
+    for name in ("majority", "a"):
+        ledger.write_measures(Trial(name, 0), {**ledger.measures(Trial(name, 0)), "probes": {"sets": ["sentiment", "mine"]}})
+    measures = ledger.measures(Trial("b", 0))
+    failure = {"what": "It broke on emoji.", "fix": "", "job": "trial", "known": True}
+    ledger.write_measures(Trial("b", 0), {**measures, "failure": failure})
+    told = compose(ledger).not_tested
+    assert [said for said in told if "b beside the test" in said and "(It broke on emoji)" in said]
+    assert not [said for said in told if "its timing failed" in said or "a beside the test" in said]
+    ledger.write_measures(Trial("b", 0), {"failure": failure})
+    (ledger.trial_folder(Trial("b", 0)) / "answers.parquet").unlink()
+    told = compose(ledger).not_tested
+    assert [said for said in told if said.startswith("b: it failed: It broke on emoji")]
+    assert not [said for said in told if "Load on b" in said]  # it failed before; time had nothing to do with it
+
+
+def test_money_paid_for_hard_inputs_is_money_paid(tmp_path: Path) -> None:
+    ledger = run(tmp_path)
+    written = ledger.probes()[0]
+    said = [Answer("good", usd=0.25, details={"cached": True} if i else {}) for i, _ in enumerate(written.items)]
+    ledger.write_probe_answers(Trial("a", 0), written.name, [item.id for item in written.items], said)
+    paid = {one.name: one.paid_usd for one in compose(ledger).approaches}
+    assert paid == {"majority": 0.0, "a": 0.25, "b": 0.0}

@@ -207,7 +207,7 @@ def test_what_would_change_names_load_hard_inputs_and_the_nearest_break_even():
     assert found.verdict.choice == "tuned"
     told = " ".join(found.verdict.would_change)
     assert (
-        "At more than 40 requests a second, one machine with tuned is not shown to keep `p95 latency <= 500 ms`, and at 55 it broke it"
+        "At more than 40 requests a second, one machine with tuned is not shown to keep p95 latency <= 500 ms, and at 55 it broke it"
         in told
     )
     assert "860,000 requests a day" in told
@@ -283,3 +283,10 @@ def test_reordered_dominated_and_copied_ones_change_no_winner_with_load_and_hard
     copied = {**parts, "copy": (r.model_copy(update={"name": "copy"}), s and s.model_copy(update={"approach": "copy"}), h, c.model_copy(update={"approach": "copy"}))}  # fmt: skip
     after = decided(copied, limits).verdict.choice
     assert after == before or (after == "copy" and before == by)
+
+
+def test_a_rate_that_nothing_broke_is_said_to_be_a_lower_bound():
+    notes = " ".join(redecide(whole()).study.prices["notes"])
+    assert "No rate that was tried under load broke the limit of tfidf-linear: one machine may hold more" in notes
+    broken = whole().model_copy(update={"serving": [served("tuned", 40.0, 55.0)]})
+    assert "No rate that was tried" not in " ".join(redecide(broken).study.prices["notes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 from bakeoff.errors import BakeoffError, EndpointError
 from bakeoff.load.result import Seen, StepResult, StepSpec
 from bakeoff.load.schedule import arrivals
-from bakeoff.load.workers import NO_WORKER, TargetSpec, Workers, run_step_in_workers
+from bakeoff.load.workers import NO_WORKER, TargetSpec, Workers, _Process, run_step_in_workers
 from load.scripted_server import Law, serving
 
 AT_ONCE = Law(kind="constant", seconds=0.02, queues=0)
@@ -131,3 +132,10 @@ def test_a_key_is_never_in_what_is_handed_over(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("TOY_KEY", "sk-secret")
     spec = TargetSpec("chat", "http://127.0.0.1:9/v1", ["a"], model="m", key_env="TOY_KEY")
     assert "sk-secret" not in repr(asdict(spec)) and "sk-secret" not in repr(spec)
+
+
+def test_a_worker_that_was_ended_takes_no_more_orders_and_breaks_nothing() -> None:
+    gone = _Process()
+    gone.end()
+    gone.send({"stop": 1})
+    assert "ended" in gone.next(time.monotonic() + 5)

@@ -9,9 +9,9 @@ import sample
 import sample_load
 from test_report_page import Reader
 
-from bakeoff.decide.record import Document
+from bakeoff.decide.record import Document, Range
 from bakeoff.report import format as form
-from bakeoff.report import hard_cases
+from bakeoff.report import hard_cases, plain_words
 from bakeoff.report.memo import memo
 from bakeoff.report.page import _SIZES, ASKED_FOR, LARGEST, SECTIONS, page, sections, shortened
 
@@ -313,3 +313,15 @@ def test_times_of_an_invalid_single_stream_are_marked_as_such(document):
     ).text
     assert "invalid: one at a time" in shown and "finetuned-encoder (invalid)" in shown
     assert re.search(r"15\.\d ms invalid", shown)
+
+
+def test_the_memo_says_who_was_right_on_more_hard_inputs_than_the_choice() -> None:
+    made = sample_load.served()
+    chosen = made.verdict.choice or ""
+    assert "right on more" not in plain_words.hard(made)[0]
+    edge = next(one for one in made.edge_sets if one.source == "written")
+    other = next(name for name in edge.overall if name != chosen)
+    better = edge.overall[other].model_copy(update={"accuracy": Range(mid=0.91, low=0.85, high=0.95, n=87)})
+    changed = edge.model_copy(update={"overall": {**edge.overall, other: better}})
+    told = plain_words.hard(made.model_copy(update={"edge_sets": [changed]}))[0]
+    assert told.endswith(f"On these, {other} was right on more: 91 of 100 (likely between 85 and 95).")

@@ -141,6 +141,9 @@ def test_accessible_trees(opened):
     assert 'columnheader "finetuned-encoder choice"' in tree and "worth 0.74" in tree
     tree = opened("load").locator("section.verdict").aria_snapshot()
     assert 'heading "It kept p95 latency' in tree and "[level=1]" in tree and 'link "1 invalid step"' in tree
+    tree = opened("load").locator("#order").aria_snapshot()
+    assert 'img "Requests in order. At 49.4/s, kept"' in tree and 'img "Requests in order. At 67.9/s, broken"' in tree
+    assert "slowest answer 2.02 s, due at 2.55 s; 40 of 300 failed" in tree
 
 
 @pytest.mark.parametrize("scripts", [True, False])

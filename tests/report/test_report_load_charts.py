@@ -211,6 +211,23 @@ def test_failed_requests_lie_above_every_time_and_have_a_word():
     assert not crosses(none) and "failed" not in {t.text for t in none.iter(f"{NS}text")}
 
 
+@pytest.mark.parametrize("width", [860, 328])
+@pytest.mark.parametrize("slowest", [0.35, 0.42, 0.49, 0.51, 0.6, 5.0])
+@pytest.mark.parametrize("at", [0, 5, 39])
+def test_the_words_of_the_slowest_stand_on_no_other_words_and_not_on_the_limit(width, slowest, at):
+    root = in_order(*((i / 4, slowest if i == at else 0.02) for i in range(40)), width=width)
+    named = [t for t in root.iter(f"{NS}text") if t.get("class") == "tick halo"]
+    limit = next(p.get("d") for p in root.iter(f"{NS}path") if p.get("class") == "reference")
+    line = float(limit.split()[1].split("L")[0])
+    words = next(t for t in root.iter(f"{NS}text") if t.text.startswith("limit"))
+    assert len(named) == 1
+    y, x, other = float(named[0].get("y")), float(named[0].get("x")), float(words.get("y"))
+    assert not y - 8 < line < y
+    reach = (x, x + 40) if named[0].get("text-anchor") is None else (x - 40, x)
+    start = float(words.get("x")) - (150 if words.get("text-anchor") == "end" else 0)
+    assert abs(y - other) > 9 or reach[1] < start or reach[0] > start + 150
+
+
 @pytest.mark.parametrize("points", [[(0.0, 0.1)], [(0.0, None)], [(0.0, None), (3.0, None)], [(0.0, 0.0), (1.0, 1e-6)]])
 def test_odd_steps_are_drawn_in_order_too(points):
     root = in_order(*points, limit=None)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import psutil
@@ -19,7 +20,9 @@ from bakeoff.decide.record import Document
 from bakeoff.errors import BadStudy, BakeoffError
 from bakeoff.run import plan
 from bakeoff.run.endpoint_process import EndpointProcess
+from bakeoff.run.engine import _serving_ended
 from bakeoff.run.ledger import Ledger
+from bakeoff.run.serving import _why_it_ended
 from bakeoff.study import parse_study
 from bakeoff.testing import sentences
 from bakeoff.verbs import build_report, decide_again, run_study
@@ -170,3 +173,37 @@ def test_probes_are_kept_whole(tmp_path: Path) -> None:
     ledger.write_probes([one])
     assert ledger.probes() == (one,)
     assert ledger.probe_answers(Trial("a", 0), one.name) == {}
+
+
+@pytest.mark.parametrize(
+    ("found", "failure", "code", "status", "why"),
+    [
+        ({"status": "done"}, None, -9, "done", None),
+        (None, None, -9, "failed", "code -9"),
+        (None, {"job": "serving", "what": "no lock"}, 1, "failed", "no lock"),
+        ({"status": "failed", "failure": "before"}, {"job": "serving", "what": "no lock"}, 1, "failed", "no lock"),
+        ({"status": "failed", "failure": "before"}, None, 0, "failed", "before"),
+    ],
+)
+def test_how_a_serving_job_ended_costs_nothing_else(
+    tmp_path: Path, found: dict[str, str] | None, failure: dict[str, str] | None, code: int, status: str, why: str | None
+) -> None:
+    ledger, trial = Ledger(tmp_path), Trial("a", 0)
+    kept = {"fit": {"seconds": 1.0}, "answer": {"items": 3}, **({"serving": found} if found else {})}
+    ledger.write_measures(trial, {**kept, **({"failure": failure} if failure else {})})
+    worker = SimpleNamespace(trial=trial, job="serving")
+    _serving_ended(ledger, worker, code, ledger.measures(trial))  # type: ignore[arg-type]
+    left = ledger.measures(trial)
+    assert left["fit"] == kept["fit"] and left["answer"] == kept["answer"] and "failure" not in left
+    assert left["serving"]["status"] == status and (why is None or why in left["serving"]["failure"])
+
+
+def test_an_endpoint_that_dies_under_load_is_named_as_what_failed() -> None:
+    endpoint = SimpleNamespace(ended="signal 9 (often: out of memory)", log=Path("log.txt"))
+    with pytest.raises(BakeoffError, match="ended with signal 9"), _why_it_ended(endpoint):  # type: ignore[arg-type]
+        raise ConnectionError("refused")
+    with pytest.raises(BakeoffError, match="ended with signal 9"), _why_it_ended(endpoint):  # type: ignore[arg-type]
+        pass
+    endpoint.ended = ""
+    with pytest.raises(ConnectionError), _why_it_ended(endpoint):  # type: ignore[arg-type]
+        raise ConnectionError("refused")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from bakeoff.contract import Interval
-from bakeoff.decide.record import ConsistencyResult, Document, Percentiles, Range, ServingResult
+from bakeoff.decide.record import ConsistencyResult, Document, KindResult, Percentiles, Range, ServingResult
 
 
 def interval(found: Range | None) -> Interval | None:
@@ -46,8 +46,7 @@ def first_token(document: Document, name: str, which: str) -> Interval | None:
 
 def edge_accuracy(document: Document, name: str) -> Interval | None:
     """Share of the written edge cases with a right answer that the approach got right. An abstention or an error is not right."""
-    found = [one.overall[name] for one in document.edge_sets if one.source == "written" and name in one.overall]
-    return _together([(one.accuracy, one.judged) for one in found])
+    return _together([(one.accuracy, one.judged) for one in _written(document, name)])
 
 
 def flips(document: Document, name: str) -> Interval | None:
@@ -59,8 +58,15 @@ def flips(document: Document, name: str) -> Interval | None:
     if kept and kept.kept_under_changes:
         share = kept.kept_under_changes
         return Interval(1 - share.mid, 1 - share.high, 1 - share.low, share.n)
-    found = [one.overall[name] for one in document.edge_sets if one.source == "written" and name in one.overall]
-    return _together([(one.flip_rate, one.pairs) for one in found])
+    if any(one.source == "generated" for one in document.edge_sets):
+        return None  # of the others it is measured on those copies: the written pairs are another measure
+    return _together([(one.flip_rate, one.pairs) for one in _written(document, name)])
+
+
+def _written(document: Document, name: str) -> list[KindResult]:
+    """The approach's results on every written set; none where it was not asked all of them, for the others were."""
+    sets = [one.overall for one in document.edge_sets if one.source == "written"]
+    return [one[name] for one in sets if name in one] if all(name in one for one in sets) else []
 
 
 def _together(parts: Sequence[tuple[Range | None, int]]) -> Interval | None:

@@ -123,7 +123,7 @@ def _under_load(document: Document, winner: str, costs: Mapping[str, DailyCost])
     above = [step for step in found.steps if (step.rate_per_second or 0.0) > rate.mid * 1.001]
     if not above:
         return []
-    says = f"At more than {sentences.digits(rate.mid, 2)} requests a second, one machine with {winner} is not shown to keep {found.limit}"
+    says = f"At more than {sentences.digits(rate.mid, 2)} requests a second, one machine with {winner} is not shown to keep `{found.limit}`"
     if rate.high > rate.mid:
         says += f", and at {sentences.digits(rate.high, 2)} it broke it"
     cost = costs.get(winner)

@@ -162,6 +162,11 @@ def check_measured(limits: Iterable[Limit], study: Study) -> None:
                 f"The limit {limit.text!r} is on something that is measured only with `{missing[0]}`, and the study has none.",
                 fix=f"add a section `{missing[0]}`, or leave the limit out",
             )
+        if limit.measure == "served rate" and study.serving is not None and not limit.met_by(study.serving.highest_rate):
+            raise BadStudy(
+                f"The limit {limit.text!r} cannot be kept: `serving.highest_rate` is {study.serving.highest_rate:g}, and no higher rate is tried.",
+                fix=f"add serving: {{highest_rate: {math.ceil(limit.bound) + 1}}} or more",
+            )
 
 
 def probability_met(limit: Limit, measured: Interval | None) -> float | None:

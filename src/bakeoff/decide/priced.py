@@ -173,6 +173,12 @@ def _bases(priced: Sequence[Priced], document: Document, prices: Prices) -> list
             f"Cost rests on what holds under load for {sentences.joined(names)}: one machine is taken to hold the highest rate that "
             f"kept `{limit}`, and nothing more is taken off, because that limit already leaves room."
         )
+    open_ = [one.result.name for one in priced if one.basis == "held" and unbroken(document, one.result.name)]
+    if open_:
+        told.append(
+            f"No rate that was tried under load broke the limit of {sentences.joined(open_)}: one machine may hold more than was tried, "
+            "so at large volumes the true cost may be lower, below its interval too."
+        )
     others = [one.result.name for one in priced if one.basis in ("throughput", "median")]
     if others:
         told.append(
@@ -186,6 +192,12 @@ def _bases(priced: Sequence[Priced], document: Document, prices: Prices) -> list
                 f"{one.result.name} kept `{found.limit}` at no rate that was tried: at this price it answers, but not within that limit."
             )
     return told
+
+
+def unbroken(document: Document, name: str) -> bool:
+    """True where a rate was held and none was seen to break the limit, so that the rate held is only a lower bound."""
+    rate = beside.served_rate(document, name)
+    return rate is not None and rate.high <= rate.mid
 
 
 def held_at_none(steps: Sequence[Any]) -> bool:

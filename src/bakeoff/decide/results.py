@@ -184,8 +184,10 @@ def _context(stage: Mapping[str, Any]) -> Context | None:
 
 
 def _paid(evidence: Evidence, name: str) -> float:
-    """US dollars paid for answers that this run fetched, the learning curve's included."""
+    """US dollars paid for answers that this run fetched, those of the learning curve and to hard inputs included."""
     given = [a for trial, answers in evidence.answers.items() if trial.approach == name for a in answers]
+    for probes in evidence.ledger.probes():
+        given += evidence.ledger.probe_answers(Trial(name, 0), probes.name).values()
     return sum(a.usd or 0.0 for a in given if not a.details.get("cached"))
 
 

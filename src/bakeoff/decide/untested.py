@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bakeoff.contract import Trial
 from bakeoff.decide import beside
 from bakeoff.decide.evidence import Evidence
 from bakeoff.decide.hosted import asked_here
 from bakeoff.decide.record import ApproachResult, Document, LoadStep
 from bakeoff.decide.values import is_floor
-from bakeoff.run import plan
+from bakeoff.run import plan, probing
 
 
 def not_tested(evidence: Evidence, document: Document) -> list[str]:
@@ -62,10 +63,11 @@ def _load(document: Document) -> list[str]:
         ]
         if without:
             found.append(f"Load on {', '.join(without)}: not put behind an endpoint in this study.")
+    ran = {result.name for result in document.approaches if result.status == "done"}
     for one in document.serving:
         if one.status == "failed":
-            found.append(f"Load on {one.approach}: the load test failed ({one.failure or 'no reason given'}).")
-        elif one.status == "not_run":
+            found.append(f"Load on {one.approach}: the load test failed ({(one.failure or 'no reason given').rstrip('.')}).")
+        elif one.status == "not_run" and one.approach in ran:
             found.append(f"Load on {one.approach}: the load test did not run in the time given.")
         found += _invalid(one.approach, [step for step in (one.single, one.offline, *one.steps) if step is not None])
     return found
@@ -95,9 +97,22 @@ def _of(evidence: Evidence, result: ApproachResult) -> list[str]:
         return [
             f"{result.name}: nothing that it answered can be scored by the {evidence.metric.title}, so it could not be chosen."
         ]
-    if not result.failure:
-        return []
+    unasked = _unasked(evidence, result)
     wanted = len(plan.seeds_of(evidence.study, evidence.spec(result.name)))
     lost = wanted - len(result.seeds)
+    beside_only = unasked and (evidence.measures[Trial(result.name, 0)].get("failure") or {}).get("job") == "trial"
+    if not result.failure or (beside_only and not lost):
+        return unasked
     which = f"{lost} of its {wanted} trainings failed" if lost else "its timing failed"
-    return [f"{result.name}: {which} ({result.failure}), so its figures come from what is left."]
+    return [f"{result.name}: {which} ({result.failure}), so its figures come from what is left.", *unasked]
+
+
+def _unasked(evidence: Evidence, result: ApproachResult) -> list[str]:
+    """Whether the approach stopped short of the hard inputs and repeats that the study asks for, and why if that is known."""
+    first = Trial(result.name, 0)
+    measures = evidence.measures[first]
+    if not probing.wanted(evidence.study, first) or "probes" in measures or "answer" not in measures:
+        return []
+    failure = measures.get("failure") or {}
+    why = f" ({str(failure['what']).rstrip('.')})" if failure.get("job") == "trial" else ""
+    return [f"{result.name} beside the test: it was not asked everything that the study asks of hard inputs and of repeats{why}."]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ def load(
     rate_requests: int | None = None,
     rate_seconds: float = 15.0,
     most_rate: float = 2000.0,
+    search_seconds: float | None = None,
     first_guess: float | None = None,
     concurrency: int = 8,
     warmup: int = 5,
@@ -132,6 +134,8 @@ def load(
         Most steps of the search, the usual length of one, and the most requests of one.
     most_rate : float
         No higher rate is tried.
+    search_seconds : float or None
+        Once the search has begun a second step, no step is begun that would end later than this. None for no bound.
     first_guess : float or None
         Where the search starts. None takes it from the scenarios before.
     concurrency : int
@@ -213,6 +217,7 @@ def load(
                 seconds=rate_seconds,
                 requests=rate_requests,
                 most_rate=most_rate,
+                most_seconds=math.inf if search_seconds is None else search_seconds,
                 guess=first_guess,
             )
     settings: dict[str, Json] = {
@@ -286,17 +291,21 @@ class _Test:
         seconds: float,
         requests: int | None,
         most_rate: float,
+        most_seconds: float,
         guess: float | None,
     ) -> Sweep:
         """The server scenario at one rate after another."""
+        began = time.monotonic()
         patience = min(self._timeout, max(LIMITS_WAITED * limit.seconds, SHORTEST_WAIT))
         done, at = 0, seed - 1
 
         def run_step(rate: float, wanted: int) -> Observed | None:
             nonlocal done, at
+            count = min(wanted, requests or wanted)
+            if done and time.monotonic() - began + count / rate > most_seconds:
+                return None
             done += 1
             self.left["server"] = requests_for(rate, limit, seconds) / rate + (steps - done) * seconds
-            count = min(wanted, requests or wanted)
             at = representative_seed(arrivals, rate, count, at + 1)
             spec = StepSpec(
                 "server",

@@ -250,7 +250,8 @@ class _Process:
 
     def send(self, what: dict[str, Json]) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # a worker that is gone is found out when its answer is read
+        # A worker that is gone (or was ended here, its pipe closed) is found out when its answer is read.
+        with contextlib.suppress(OSError, ValueError):
             self._process.stdin.write(json.dumps(what).encode() + b"\n")
             self._process.stdin.flush()
 

@@ -63,6 +63,7 @@ def _hard(chosen: ApproachResult, edge: EdgeSet) -> str:
             worst = min(kinds, key=lambda k: (k.right / k.judged, k.kind))
             what = edge.kinds.get(worst.kind, "")
             said += f" Hardest for it: {worst.kind}{f' ({what})' if what else ''}, right on {worst.right} of {worst.judged}."
+        said += _better(chosen, edge)
     elif whole.flip_rate is not None:
         f = whole.flip_rate
         said = (
@@ -70,6 +71,19 @@ def _hard(chosen: ApproachResult, edge: EdgeSet) -> str:
             f"inputs (likely between {f.low * 100:.0f} and {f.high * 100:.0f})."
         )
     return said
+
+
+def _better(chosen: ApproachResult, edge: EdgeSet) -> str:
+    """Who was right on more of the hard inputs than the choice: what a lead must hear even where the choice is clear."""
+    own = edge.overall[chosen.name].accuracy
+    others = [(one.accuracy, name) for name, one in edge.overall.items() if name != chosen.name and one.accuracy is not None]
+    best, name = max(others, key=lambda found: (found[0].mid, found[1]), default=(None, ""))
+    if own is None or best is None or best.mid <= own.mid:
+        return ""
+    return (
+        f" On these, {name} was right on more: {best.mid * 100:.0f} of 100 (likely between {best.low * 100:.0f} and "
+        f"{best.high * 100:.0f})."
+    )
 
 
 def _some(edge: EdgeSet) -> str:

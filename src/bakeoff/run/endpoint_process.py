@@ -30,6 +30,8 @@ class EndpointProcess:
         Where it listens; loopback.
     start_seconds : float
         From starting the process to its word that it is ready, model loaded.
+    log : Path
+        Where its log goes.
     """
 
     def __init__(self, run: Path, approach: str, *, threads: int, options: list[str], log: Path) -> None:
@@ -40,11 +42,11 @@ class EndpointProcess:
             "--threads", str(threads), *options,
         ]  # fmt: skip
         self._environment = {**os.environ, **environment(threads), "PYTHONUNBUFFERED": "1"}
-        self._log = log
+        self.log = log
 
     def __enter__(self) -> EndpointProcess:
         began = time.monotonic()
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             # It stops when its standard input ends: however this process dies, nothing is left listening.
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environment
@@ -55,7 +57,7 @@ class EndpointProcess:
             self.url = str(json.loads(line)["url"]).rstrip("/")
         except (ValueError, KeyError, TypeError) as error:
             self.stop()
-            raise RunError("The endpoint did not start.", fix=f"see the end of {self._log}") from error
+            raise RunError("The endpoint did not start.", fix=f"see the end of {self.log}") from error
         except BaseException:
             self.stop()
             raise
@@ -73,6 +75,14 @@ class EndpointProcess:
     def running(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None
+
+    @property
+    def ended(self) -> str:
+        """How it ended, in words; '' while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return ""
+        return f"{f'signal {-code}' if code < 0 else f'exit code {code}'}{' (often: out of memory)' if code == -9 else ''}"
 
     def peak_bytes(self) -> int | None:
         """Highest resident memory since it started, or None where the system does not tell of another process."""
@@ -110,6 +120,6 @@ class EndpointProcess:
                 found += chunk
             elif time.monotonic() > deadline:
                 raise RunError(
-                    f"The endpoint did not become ready within {SECONDS_TO_START:.0f} seconds.", fix=f"see the end of {self._log}"
+                    f"The endpoint did not become ready within {SECONDS_TO_START:.0f} seconds.", fix=f"see the end of {self.log}"
                 )
         return found.split(b"\n", 1)[0]

@@ -317,7 +317,7 @@ def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, 
         watch(_event("failed" if broken else "done", worker.trial, broken or f"{worker.seconds:.0f} s", clock, pool, 1.0))
         return
     wanted = "timing" if worker.job == "timing" else "answer"
-    if wanted not in measures and "failure" not in measures:
+    if wanted not in measures and (measures.get("failure") or {}).get("job") != worker.job:
         # It died without a word (out of memory, a crash in a library): an outcome like any other, kept and shown.
         signal = f"signal {-code}" if code < 0 else f"exit code {code}"
         what = f"The process ended with {signal}" + (" (often: out of memory)" if code == -9 else "") + "."
@@ -329,19 +329,25 @@ def _ended(ledger: Ledger, worker: Worker, code: int, clock: Clock, pool: Pool, 
     else:
         clock.alone_took.setdefault(worker.job, []).append(worker.seconds)
     failed = measures.get("failure")
+    failed = failed if failed and failed["job"] == worker.job else None
     note = failed["what"] if failed else f"{worker.seconds:.0f} s"
     watch(_event("failed" if failed else "done", worker.trial, note, clock, pool, 1.0))
 
 
 def _serving_ended(ledger: Ledger, worker: Worker, code: int, measures: Mapping[str, Any]) -> None:
     """A serving job that died without a word is no failure of the approach: it answered, it was only not served."""
-    if "serving" in measures and code == 0:
+    failure = measures.get("failure") or {}
+    ours = failure.get("job") == "serving"
+    found = measures.get("serving") or {}
+    if not ours and (found.get("status") == "done" or (found and code == 0)):
+        return  # what was measured is kept, however the process ended after it
+    if found and not ours and found.get("failure"):
         return
-    failure = measures.get("failure") if "serving" not in measures else None
-    what = failure["what"] if failure else f"The serving process ended with code {code}."
-    if "serving" not in measures or not measures["serving"].get("failure"):
-        kept = {k: v for k, v in measures.items() if k != "failure"}
-        ledger.write_measures(worker.trial, {**kept, "serving": {"status": "failed", "failure": what}})
+    kept = {k: v for k, v in measures.items() if not (k == "failure" and ours)}
+    if found.get("status") != "done":
+        what = failure["what"] if ours else f"The serving process ended with code {code}."
+        kept["serving"] = {"status": "failed", "failure": what}
+    ledger.write_measures(worker.trial, kept)
 
 
 def _event(kind: str, trial: Trial, note: str, clock: Clock, pool: Pool, fraction: float = 0.0) -> Event:

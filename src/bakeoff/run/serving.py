@@ -5,8 +5,9 @@ It has the machine for itself, as timing has. What fails here is kept as what fa
 
 from __future__ import annotations
 
+import contextlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from bakeoff.contract import Trial
@@ -19,6 +20,8 @@ from bakeoff.study import Consistency, Serving, Study
 MOST_TEXTS = 2_000
 LONGEST_ANSWER_TOKENS = 64
 SECONDS_FOR_ONE = 30.0
+SEARCH = 1.5
+"""Most time of the search for the highest rate, in usual steps: slow approaches need longer ones to settle anything."""
 ENERGY_WINDOWS, ENERGY_SECONDS = 5, 2.0
 
 Tell = Callable[..., None]
@@ -33,7 +36,9 @@ def run_serving(ledger: Ledger, study: Study, trial: Trial, tell: Tell) -> None:
     settings = study.serving
     if settings is None:
         return
-    measures = {k: v for k, v in ledger.measures(trial).items() if k != "failure"}
+    measures = ledger.measures(trial)
+    if (measures.get("failure") or {}).get("job") == "serving":
+        del measures["failure"]
     tell(event="stage", stage="serving")
     try:
         measures |= _measured(ledger, study, settings, trial, measures, tell)
@@ -67,7 +72,10 @@ def _measured(
         tell(event="progress", stage="serving", fraction=done, note=news.what)
 
     before = describe(threads=threads)
-    with EndpointProcess(ledger.folder, trial.approach, threads=threads, options=options, log=log) as endpoint:
+    with (
+        EndpointProcess(ledger.folder, trial.approach, threads=threads, options=options, log=log) as endpoint,
+        _why_it_ended(endpoint),
+    ):
         loaded = load(
             endpoint.url,
             model=trial.approach,
@@ -81,6 +89,7 @@ def _measured(
             rates=settings.rates,
             rate_seconds=settings.rate_seconds,
             most_rate=settings.highest_rate,
+            search_seconds=SEARCH * settings.rates * settings.rate_seconds,
             max_tokens=LONGEST_ANSWER_TOKENS,
             timeout_seconds=SECONDS_FOR_ONE,
             tell=told,
@@ -102,9 +111,24 @@ def _measured(
             kept = measures.get("consistency") or {"alone": None, "concurrent": None, "formats": None}
             asked = [item.input for item in spread_items(ledger, study.consistency.items)]
             found["consistency"] = {**kept, **_again(loaded.url, trial.approach, protocol, asked, study.consistency)}
-        if not endpoint.running:
-            raise BakeoffError("The endpoint ended while it was measured.", fix=f"see the end of {log}")
     return found
+
+
+@contextlib.contextmanager
+def _why_it_ended(endpoint: EndpointProcess) -> Iterator[None]:
+    """Where the endpoint ends while it is measured, that is what failed, and not the connection to it."""
+    broken: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        broken = error
+    ended = endpoint.ended
+    if ended:
+        raise BakeoffError(
+            f"The endpoint ended with {ended} while it was measured.", fix=f"see the end of {endpoint.log}"
+        ) from broken
+    if broken is not None:
+        raise broken
 
 
 def _again(url: str, model: str, protocol: Protocol, inputs: list[Any], settings: Consistency) -> dict[str, Any]:

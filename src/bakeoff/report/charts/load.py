@@ -133,7 +133,7 @@ def _beside(words: str, y: float, left: float, right: float, taken: list[Box]) -
         for at in (y - 6, y + 15):
             start = x if anchor == "start" else x - wide
             room = (start, at - 11, start + wide, at + 3)
-            hits = sum(room[0] < b[2] and b[0] < room[2] and room[1] < b[3] and b[1] < room[3] for b in taken)
+            hits = sum(_meet(room, box) for box in taken)
             found.append((hits, len(found), x, at, anchor, room))
     _, _, x, at, anchor, room = min(found)
     taken.append(room)
@@ -316,13 +316,32 @@ def timeline(
         path = "".join(f"M{svg.n(xs(when))} {svg.n(ys(total))}h0" for when, total in ended)
         body.append(f'<path class="c{look.colour} dot" d="{path}"/>')
     body += [svg.marker(xs(when), top + 4, _FAILED, 6) for when in failed]
-    if ended:
-        total, when = max((total, -when) for when, total in ended)
-        x, y, words = xs(-when), ys(total), form.seconds(total)
-        late = x > (left + right) / 2
-        body.append(svg.text(x + (-6 if late else 6), y - 7, words, "tick halo", "end" if late else "start"))
-        wide = 6.2 * len(words) + 6
-        taken.append((x - wide, y - 20, x, y - 4) if late else (x, y - 20, x + wide, y - 4))
+    fixed: list[Box] = []
     if limit:
         body.append(_beside(limit_says, ys(limit), left, right, taken))
+        fixed = [taken[-1], (left, ys(limit) - 1, right, ys(limit) + 1)]
+    if ended:
+        total, when = max(ended, key=lambda point: point[1])[::-1]
+        body.append(_named(form.seconds(total), xs(when), ys(total), left, right, taken, fixed))
     return svg.figure(ident, width, tall, title, says, body)
+
+
+def _named(words: str, x: float, y: float, left: float, right: float, taken: Sequence[Box], fixed: Sequence[Box]) -> str:
+    """Words beside a mark, where the fewest of `taken` are; none where they would stand on one of `fixed`."""
+    wide = 6.4 * len(words)
+    found: list[tuple[int, int, float, float, str]] = []
+    for anchor, start in (("start", x + 6), ("end", x - 6 - wide)):
+        for base in (y - 5, y + 4, y + 14):
+            room = (start, base - 10, start + wide, base + 3)
+            if left <= start and start + wide <= right and not any(_meet(room, box) for box in fixed):
+                found.append(
+                    (sum(_meet(room, box) for box in taken), len(found), x + (6 if anchor == "start" else -6), base, anchor)
+                )
+    if not found:
+        return ""
+    _, _, at, base, anchor = min(found)
+    return svg.text(at, base, words, "tick halo", anchor)
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
