@@ -177,3 +177,19 @@ def test_non_inferiority_does_not_depend_on_the_order_of_names(tmp_path: Path) -
         made = compose(folder(tmp_path / order[0], truth, given))
         kinds.add((made.verdict.choice, made.verdict.kind))
     assert len(kinds) == 1
+
+
+def test_a_choice_without_a_rival_is_held_against_the_floor(tmp_path: Path) -> None:
+    truth = targets(200)
+    given = {Trial("a", 0): answers(truth, 0.9), Trial("majority", 0): always_good(200)}
+    made = compose(folder(tmp_path, truth, given, use=FLOOR))
+    assert made.verdict.choice == "a"
+    assert "It is better than majority, the floor, by " in made.verdict.sentence
+    assert made.verdict.sentence.endswith("there was no other approach to compare it with.")
+
+
+def test_a_limit_on_a_percentile_of_too_few_times_says_how_many(tmp_path: Path) -> None:
+    truth = targets(60)
+    made = compose(folder(tmp_path, truth, {Trial("a", 0): answers(truth, 0.9)}, limits=["p99 latency <= 1 s"]))
+    assert made.verdict.kind == "none_within_limits"
+    assert "a, which is not shown to keep p99 latency <= 1 s (not measured: 120 times are too few)" in made.verdict.sentence

@@ -53,7 +53,7 @@ def test_the_first_page_has_no_jargon_even_where_the_document_has():
     jargon = memo(made.model_copy(update={"verdict": verdict, "study": sample.study(metric_title="Macro F1", metric="macro_f1")}))
     first, second = jargon.split("\n---\n\n# For engineers\n")
     assert not re.search(JARGON, first, re.I)
-    assert "the waiting time of 9 in 10 items at most 50 ms" in first
+    assert "a waiting time of at most 50 ms for 9 in 10 items" in first
     assert "p90" in second
 
 
@@ -188,3 +188,34 @@ def test_nothing_is_said_of_language_models_where_none_was_measured_or_one_is_ch
     llm = next(r.name for r in document.approaches if r.use == "prompted-llm")
     chosen = document.verdict.model_copy(update={"choice": llm})
     assert language_models(document.model_copy(update={"verdict": chosen})) is None
+
+
+def test_what_an_unrivalled_choice_and_no_choice_say() -> None:
+    document = sample.document()
+    choice = "finetuned-encoder"
+    alone = [r if r.name in (choice, "majority") else r.model_copy(update={"within_limits": False}) for r in document.approaches]
+    verdict = document.verdict.model_copy(update={"kind": "undecided"})
+    made = memo(document.model_copy(update={"approaches": alone, "verdict": verdict}))
+    assert "no other approach here could be chosen instead" in made
+    nothing = document.verdict.model_copy(update={"kind": "none_within_limits", "choice": None})
+    assert "The table above says what each approach would cost for 10,000 items a day." in memo(
+        document.model_copy(update={"verdict": nothing})
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (
+            "Without the limit `p95 latency <= 200 ms`, x",
+            'Without the limit "a waiting time of at most 200 ms for 19 in 20 items", x',
+        ),
+        ("p99 first token <= 1.5 s", "a wait for the first word of at most 1.5 s for 99 in 100 items"),
+        ("served rate >= 5/s", "at least 5 requests a second"),
+        ("edge accuracy >= 40%", "at least 40% of hard inputs right"),
+        ("flips <= 10%", "at most 10% of answers turned by small changes"),
+        ("consistency >= 99%", "the same answer again to at least 99% of questions"),
+    ],
+)
+def test_limits_are_said_in_words(given: str, wanted: str) -> None:
+    assert plain(given) == wanted

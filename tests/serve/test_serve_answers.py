@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from small_server import Running, Small, Streaming, Unruly, running
 
 from bakeoff import __version__
+from bakeoff.contract import Answer, Item
 from bakeoff.serve.served import Served, model_id
 from bakeoff.serve.wire import AnswerResponse, ChatResponse, CompletionResponse, Health, Models
 
@@ -169,3 +170,17 @@ def test_failures_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
         assert server.metric("bakeoff_item_errors_total") == 30
     said = [one for one in caplog.records if one.name == "bakeoff.serve"]
     assert len(said) == 20 and "only counted" in said[-1].message
+
+
+def test_what_was_asked_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Quoting:
+        def answer(self, items: Iterable[Item]) -> Iterator[Answer]:
+            for item in items:
+                raise ValueError(f"cannot read {item.input!r}")
+            yield Answer("never")
+
+    with running(Quoting()) as server:
+        assert "my secret illness" in json.dumps(server.answer("my secret illness"))
+    said = [one for one in caplog.records if one.name == "bakeoff.serve"]
+    assert said and "ValueError at test_serve_answers.py" in said[0].getMessage()
+    assert "secret" not in caplog.text

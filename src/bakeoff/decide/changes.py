@@ -123,14 +123,19 @@ def _under_load(document: Document, winner: str, costs: Mapping[str, DailyCost])
     above = [step for step in found.steps if (step.rate_per_second or 0.0) > rate.mid * 1.001]
     if not above:
         return []
-    says = f"At more than {sentences.digits(rate.mid, 2)} requests a second, one machine with {winner} is not shown to keep `{found.limit}`"
+    says = f"At more than {_rate(rate.mid)} requests a second, one machine with {winner} is not shown to keep {found.limit}"
     if rate.high > rate.mid:
-        says += f", and at {sentences.digits(rate.high, 2)} it broke it"
+        says += f", and at {_rate(rate.high)} it broke it"
     cost = costs.get(winner)
     if cost is not None and cost.items_per_second is not None:
         most = sentences.volume(rate.mid / cost.peak_factor * SECONDS_PER_DAY)
         says += f": above about {most} requests a day (busiest rate {cost.peak_factor:g} times the mean) it takes more machines"
     return [says + "."]
+
+
+def _rate(per_second: float) -> str:
+    """To three digits, as the report shows the same rate."""
+    return f"{float(f'{per_second:.3g}'):,.10g}"
 
 
 def _on_hard_inputs(document: Document, winner: str) -> list[str]:

@@ -180,11 +180,16 @@ def _bases(priced: Sequence[Priced], document: Document, prices: Prices) -> list
             "so at large volumes the true cost may be lower, below its interval too."
         )
     others = [one.result.name for one in priced if one.basis in ("throughput", "median")]
-    if others:
-        told.append(
-            f"Cost rests on measured speed for {sentences.joined(others)}: one machine is taken to hold {prices.utilisation:.0%} of it, "
-            "because no rate within a latency limit was found under load."
-        )
+    unserved = [name for name in others if beside.serving(document, name) is None]
+    for names, why in (
+        (unserved, "not put under load"),
+        ([name for name in others if name not in unserved], "not found to keep a latency limit under load at any rate"),
+    ):
+        if names:
+            told.append(
+                f"Cost rests on measured speed for {sentences.joined(names)}, {why}: "
+                f"one machine is taken to hold {prices.utilisation:.0%} of it."
+            )
     for one in priced:
         found = beside.serving(document, one.result.name)
         if found and one.basis in ("throughput", "median") and held_at_none(found.steps):

@@ -110,7 +110,7 @@ def verdict(
         )
     opening = f"{'For now, use' if kind == 'undecided' else 'Use'} {own.name}: {first}."
     if rival is None:
-        return f"{opening} It is the only approach that could be chosen, so there was no other to compare it with."
+        return f"{opening} {_unrivalled(study, own.name, candidates, question)}"
     by_name = {c.name: c for c in candidates}
     found = relation(question, by_name[own.name], by_name[rival])
     return f"{opening} {_difference(document, own, results[rival], found, kind, choice, question)}"
@@ -160,7 +160,10 @@ def break_even(found: BreakEvens, position: int | None, shown: int) -> str:
 def missed(document: Document, limit: Limit, result: ApproachResult) -> str:
     """How an approach misses a limit: ``p95 latency <= 50 ms (measured: 83 ms)``."""
     found = figure(result, limit.measure, document)
-    return f"{limit.text} ({'measured: ' + measured(limit.measure, document.study, found.mid) if found else 'not measured'})"
+    if found:
+        return f"{limit.text} (measured: {measured(limit.measure, document.study, found.mid)})"
+    times = result.latency_seconds.n if limit.measure.endswith(" latency") else 0
+    return f"{limit.text} (not measured{f': {times:,} times are too few' if times else ''})"
 
 
 def _no_score(study: StudySummary, finished: Sequence[ApproachResult]) -> str:
@@ -251,6 +254,18 @@ def _floor(study: StudySummary, winner: str, floor: str | None, candidates: Sequ
     return f"Its lead over {floor} is {gap(study, found.gain)}, which may be chance{more}."
 
 
+def _unrivalled(study: StudySummary, winner: str, candidates: Sequence[Candidate], question: Question) -> str:
+    """What the choice was compared with where nothing else but the floor could be chosen."""
+    by_name = {c.name: c for c in candidates}
+    ahead = [(c.name, relation(question, by_name[winner], c)) for c in candidates if c.floor and c.name != winner]
+    said = [
+        f"It is better than {name}, the floor, by {gap(study, found.gain)}" for name, found in ahead if found.word == "superior"
+    ]
+    others = [c for c in candidates if not c.floor and c.name != winner]
+    why = "no other approach keeps every limit" if others else "there was no other approach to compare it with"
+    return f"{said[0]}; {why}." if said else f"{why[:1].upper()}{why[1:]}."
+
+
 def _none(document: Document, choice: Choice, candidates: Sequence[Candidate], question: Question) -> str:
     results = {result.name: result for result in document.approaches}
     useful = [c for c in candidates if not c.floor] or list(candidates)
@@ -268,11 +283,13 @@ def _none(document: Document, choice: Choice, candidates: Sequence[Candidate], q
         return len(unmet), -min(unmet), -sign * level.mid if level else math.inf, candidate.name
 
     near = min(outside, key=distance)
-    names = [missed(document, limit, results[near.name]) for limit in question.limits if (near.met[limit.text] or 0.0) < 0.5]
+    unmet = [limit for limit in question.limits if (near.met[limit.text] or 0.0) < 0.5]
+    names = [missed(document, limit, results[near.name]) for limit in unmet]
+    misses = "is not shown to keep" if all(near.met[limit.text] is None for limit in unmet) else "misses"
     only_floor = (
         "No approach that is better than always giving the same answer" if any(c.within for c in candidates) else "No approach"
     )
-    return f"{only_floor} keeps every limit, so none is recommended. The nearest is {near.name}, which misses {joined(names)}."
+    return f"{only_floor} keeps every limit, so none is recommended. The nearest is {near.name}, which {misses} {joined(names)}."
 
 
 def _unanswered(result: ApproachResult) -> str:

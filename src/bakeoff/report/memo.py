@@ -39,7 +39,19 @@ _EDGE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINE_START = re.compile(r"^(#{1,6}(?=\s|$)|[+-](?=\s|$)|>|[=-]+\s*$)")
 _NUMBERED = re.compile(r"^(\s*\d+)([.)])(?=\s|$)")
 
+_AT_MOST, _LEVEL = r"\s*(?:<=?|at most|below)\s*", r"(\d[\d.,]*\s?(?:µs|us|ms|s|min|h)\b)"
+_AT_LEAST, _SHARE = r"\s*(?:>=?|at least|above)\s*", r"(\d[\d.,]*\s?%)"
 _PLAIN = (
+    (r"`([^`]+)`", r'"\1"'),
+    *(
+        (rf"\bp{p} {measure}{_AT_MOST}{_LEVEL}", rf"a {words} of at most \1 for {often}")
+        for p, often in ((50, "half of the items"), (90, "9 in 10 items"), (95, "19 in 20 items"), (99, "99 in 100 items"))
+        for measure, words in (("latency", "waiting time"), ("first token", "wait for the first word"))
+    ),
+    (rf"\bserved rate{_AT_LEAST}([\d.,]+)/s", r"at least \1 requests a second"),
+    (rf"\bedge accuracy{_AT_LEAST}{_SHARE}", r"at least \1 of hard inputs right"),
+    (rf"\bflips{_AT_MOST}{_SHARE}", r"at most \1 of answers turned by small changes"),
+    (rf"\bconsistency{_AT_LEAST}{_SHARE}", r"the same answer again to at least \1 of questions"),
     (r"\bp50 latency\b", "the typical waiting time"),
     (r"\bp90 latency\b", "the waiting time of 9 in 10 items"),
     (r"\bp95 latency\b", "the waiting time of 19 in 20 items"),
@@ -73,6 +85,7 @@ ADVICE = {
     "none_recommended": "Use none of them as they are: none is better than always giving the same answer.",
     "no_choice": "Settle nothing on quality yet: the test could not tell the best ones apart.",
     "alone": "Use {choice} for now, and know that there was no other to compare it with.",
+    "unrivalled": "Use {choice} for now, and know that no other approach here could be chosen instead.",
     "no_better_than_floor": "Use none of them yet: {choice} is ahead, but its lead over always giving the same answer may be chance.",
     "nothing_ran": "Decide nothing yet: nothing was measured.",
 }
@@ -268,9 +281,8 @@ def _sure(document: Document) -> list[str]:
     problems = sum(c.outcome == "problem" for c in document.checks)
     unknown = sum(c.outcome == "could_not_run" for c in document.checks)
     if problems or unknown:
-        said.append(
-            f"Of {len(document.checks)} checks of the test itself, {problems} found a problem and {unknown} could not be run."
-        )
+        found = [f"{problems} found a problem"] * (problems > 0) + [f"{unknown} could not be run"] * (unknown > 0)
+        said.append(f"Of {len(document.checks)} checks of the test itself, {' and '.join(found)}: see Checks, below.")
     return said or ["Nothing was chosen, so there is nothing to be sure of."]
 
 
@@ -278,7 +290,9 @@ def _cost(document: Document) -> list[str]:
     chosen = next((r for r in document.approaches if r.name == document.verdict.choice), None)
     asked = f"{form.count(document.study.volume_per_day)} items a day"
     if chosen is None or chosen.usd_per_day is None:
-        return [f"No cost a day is known for a choice, for {asked}."]
+        if chosen is None and any(r.usd_per_day for r in document.approaches):
+            return [f"Nothing was chosen. The table above says what each approach would cost for {asked}."]
+        return [f"{'Nothing was chosen, and no' if chosen is None else 'No'} cost a day is known, for {asked}."]
     usd = chosen.usd_per_day
     low, high = form.usd(usd.low), form.usd(usd.high)
     said = [f"{form.usd(usd.mid)} a day for {asked}" + (f" (likely between {low} and {high})." if low != high else ".")]
@@ -306,7 +320,8 @@ def _advice(document: Document) -> str:
         found = seen.get((verdict.choice, floor))
         if found is None or found.verdict != "superior":
             return "no_better_than_floor"
-    return "undecided"
+    others = (r for r in document.approaches if r.name != verdict.choice and r.status == "done" and not is_floor(r))
+    return "undecided" if any(r.within_limits for r in others) else "unrivalled"
 
 
 def language_models(document: Document) -> str | None:
@@ -372,7 +387,10 @@ def _context(document: Document) -> dict[str, Any]:
         "sure": _sure(document),
         "cost": _cost(document),
         "business": _business_table(document),
+        "tied": any(ties.tied_with(document).values()),
         "chart": text_chart(document),
+        "prices": [f"{name}: {form.setting(value)}" for name, value in document.study.prices.items() if name != "notes"],
+        "price_notes": document.study.prices.get("notes", []),
         "order_note": ties.order_note(document),
         "cost_note": tables.COST_NOTE if any(r.usd_per_1000 for r in document.approaches) else "",
         "comparison": tables.comparison(document),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bakeoff.decide.changes import FEWEST_OF_A_KIND
 from bakeoff.decide.record import ApproachResult, Document, EdgeSet
 from bakeoff.report import format as form
 from bakeoff.report.hard_cases import SMALL
@@ -30,7 +31,8 @@ def holds(document: Document) -> str:
     if found is None:
         said = f"Behind a server on one machine, no rate was found at which it had {within}."
     else:
-        said = f"Behind a server on one machine it kept up with {form.number(found.mid)} requests a second, {within}."
+        least = "" if form.finite(found.high) and found.high > found.mid else "at least "
+        said = f"Behind a server on one machine it kept up with {least}{form.number(found.mid)} requests a second, {within}."
     if chosen.replicas:
         volume = f"the busiest time of {form.count(document.study.volume_per_day)} items a day"
         many = chosen.replicas > 1
@@ -54,11 +56,11 @@ def _hard(chosen: ApproachResult, edge: EdgeSet) -> str:
     said = ""
     if edge.source == "written" and whole.accuracy is not None:
         a = whole.accuracy
-        said = (
-            f"On {whole.judged:,} hard inputs written to trip it up, it was right on {a.mid * 100:.0f} of 100 "
-            f"(likely between {a.low * 100:.0f} and {a.high * 100:.0f})."
-        )
-        kinds = [k for k in edge.results.get(chosen.name, []) if k.judged >= SMALL and k.accuracy is not None]
+        said = f"On the {whole.judged:,} hard inputs of the set {edge.name}, it was right on "
+        if whole.judged < SMALL:
+            return said + f"{whole.right}: too few to say how often it would be on others."
+        said += f"{a.mid * 100:.0f} of 100 (likely between {a.low * 100:.0f} and {a.high * 100:.0f})."
+        kinds = [k for k in edge.results.get(chosen.name, []) if k.judged >= FEWEST_OF_A_KIND and k.accuracy is not None]
         if len(kinds) > 1:
             worst = min(kinds, key=lambda k: (k.right / k.judged, k.kind))
             what = edge.kinds.get(worst.kind, "")
@@ -66,9 +68,10 @@ def _hard(chosen: ApproachResult, edge: EdgeSet) -> str:
         said += _better(chosen, edge)
     elif whole.flip_rate is not None:
         f = whole.flip_rate
+        alike = ", because copies of one item are alike" if f.n < whole.pairs else ""
         said = (
-            f"Changes that should not matter ({_some(edge)}) changed its answer on {f.mid * 100:.0f} of 100 "
-            f"inputs (likely between {f.low * 100:.0f} and {f.high * 100:.0f})."
+            f"Changes that should not matter ({_some(edge)}) changed its answer on {whole.flips:,} of {whole.pairs:,} changed test "
+            f"items: {f.mid * 100:.0f} of 100 (likely between {f.low * 100:.0f} and {f.high * 100:.0f}{alike})."
         )
     return said
 
@@ -97,6 +100,4 @@ def hosted(document: Document) -> str:
     if not found:
         return ""
     prices = ", ".join(f"{h.model} {form.usd(h.usd_per_day)} a day" for h in found)
-    return (
-        f"For comparison, the list price of others for the same items: {prices}. How often they would be right was not measured."
-    )
+    return f"For comparison, the list price of hosted models for the same items: {prices}. How often they would be right was not measured."
