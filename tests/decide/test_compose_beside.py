@@ -155,7 +155,7 @@ def test_invalid_and_failed_load_tests_are_said(tmp_path: Path) -> None:
     kept["steps"][1] |= {"valid": False, "invalid_because": ["The client was late."], "outcome": "not_judged"}
     kept["steps"][0] |= {"errors": 5, "error_kinds": {"timeout": 4}, "completed": 195}
     made = compose(run(tmp_path, serving=kept))
-    assert any("1 of 3 load steps of a: they are invalid (The client was late)" in said for said in made.not_tested)
+    assert any("1 of 3 load steps of a: they are invalid (the client was late)" in said for said in made.not_tested)
     assert [(outcome, says.endswith("server at 55/s: The client was late.")) for outcome, says in check_of(made, "BK014")] == [
         ("tip", True)
     ]

@@ -324,4 +324,4 @@ def test_the_memo_says_who_was_right_on_more_hard_inputs_than_the_choice() -> No
     better = edge.overall[other].model_copy(update={"accuracy": Range(mid=0.91, low=0.85, high=0.95, n=87)})
     changed = edge.model_copy(update={"overall": {**edge.overall, other: better}})
     told = plain_words.hard(made.model_copy(update={"edge_sets": [changed]}))[0]
-    assert told.endswith(f"On these, {other} was right on more: 91 of 100 (likely between 85 and 95).")
+    assert told.endswith(f"On the whole set {other} was right on more: 91 of 100 (likely between 85 and 95).")

@@ -77,7 +77,8 @@ def _invalid(name: str, steps: list[LoadStep]) -> list[str]:
     lost = [step for step in steps if not step.valid]
     if not lost:
         return []
-    why = list(dict.fromkeys(reason.rstrip(".") for step in lost for reason in step.invalid_because))
+    said = (reason.partition(":")[0].rstrip(".") for step in lost for reason in step.invalid_because)
+    why = list(dict.fromkeys(one[:1].lower() + one[1:] for one in said))
     because = f" ({'; '.join(why[:2])})" if why else ""
     return [f"{len(lost)} of {len(steps)} load steps of {name}: they are invalid{because}, and count for nothing."]
 

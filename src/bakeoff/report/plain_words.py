@@ -84,7 +84,7 @@ def _better(chosen: ApproachResult, edge: EdgeSet) -> str:
     if own is None or best is None or best.mid <= own.mid:
         return ""
     return (
-        f" On these, {name} was right on more: {best.mid * 100:.0f} of 100 (likely between {best.low * 100:.0f} and "
+        f" On the whole set {name} was right on more: {best.mid * 100:.0f} of 100 (likely between {best.low * 100:.0f} and "
         f"{best.high * 100:.0f})."
     )
 
