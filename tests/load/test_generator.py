@@ -47,6 +47,14 @@ def test_requests_leave_on_the_schedule_whatever_is_in_flight(url: str) -> None:
     assert (starts[1:] < ends[:-1]).mean() > 0.5
 
 
+def test_a_schedule_ends_with_its_last_request(url: str) -> None:
+    for arrival in ("poisson", "constant"):
+        got = run_step(chat(url), StepSpec("server", arrival, rate=100, seconds=30.0, requests=25, seed=3))
+        figures = got.as_json()
+        assert figures["requests"] == 25 and got.window_seconds < 1.0
+        assert 0.99 < figures["achieved_per_second"] * got.window_seconds / 25 < 1.01
+
+
 def test_single_stream_sends_the_next_after_the_last(url: str) -> None:
     got = run_step(chat(url), StepSpec("single_stream", requests=20, warmup=3))
     assert len(got.outcomes) == 20 and len(got.warm) == 3

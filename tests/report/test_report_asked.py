@@ -14,6 +14,7 @@ from bakeoff.report import format as form
 from bakeoff.report import hard_cases, plain_words
 from bakeoff.report.memo import memo
 from bakeoff.report.page import _SIZES, ASKED_FOR, LARGEST, SECTIONS, page, sections, shortened
+from bakeoff.report.tables import limits_cell
 
 PARTS = ("serving", "edge_sets", "consistency", "hosted", "matrix")
 
@@ -325,3 +326,12 @@ def test_the_memo_says_who_was_right_on_more_hard_inputs_than_the_choice() -> No
     changed = edge.model_copy(update={"overall": {**edge.overall, other: better}})
     told = plain_words.hard(made.model_copy(update={"edge_sets": [changed]}))[0]
     assert told.endswith(f"On the whole set {other} was right on more: 91 of 100 (likely between 85 and 95).")
+
+
+def test_a_limit_that_was_not_measured_is_named_where_it_keeps_an_approach_outside() -> None:
+    result = sample_load.served().approaches[0]
+    met = result.model_copy(update={"limits": {"p95 latency <= 1 s": 0.99}, "within_limits": False})
+    asked = ["p95 latency <= 1 s", "served rate >= 5/s"]
+    assert limits_cell(met, asked).note == "not measured: served rate >= 5/s"
+    assert limits_cell(met.model_copy(update={"within_limits": True}), asked).note == "99% sure"
+    assert limits_cell(met.model_copy(update={"limits": {"p95 latency <= 1 s": 0.01}}), asked[:1]).note == "1% sure"

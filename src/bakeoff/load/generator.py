@@ -138,7 +138,8 @@ class _Step:
         """The step as it was."""
         spec = self._spec
         window = spec.seconds
-        if window is None:
+        full = spec.requests is not None and len(self._outcomes) >= len(range(spec.worker, spec.requests, spec.workers))
+        if window is None or (full and spec.scenario == "server"):  # the schedule ended with its last request
             last = self._outcomes[-1].intended if self._outcomes else 0.0
             # The last request of a constant rate is followed by its gap like every other.
             window = last + 1 / spec.rate if spec.arrivals == "constant" and spec.rate else last

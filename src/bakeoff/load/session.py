@@ -206,7 +206,7 @@ def load(
         if "server" in scenarios and rate is not None:
             test.at_rate(StepSpec(
                 "server", arrivals, rate=rate, seconds=rate_seconds, requests=rate_requests, seed=seed,
-                timeout_seconds=timeout_seconds, first=test.sent,
+                timeout_seconds=timeout_seconds, first=test.sent, bound_seconds=read.seconds if read is not None else None,
             ), read)  # fmt: skip
         elif "server" in scenarios and read is not None:
             swept = test.search(

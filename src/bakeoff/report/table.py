@@ -53,7 +53,12 @@ class _Ending:
         yield Text(order_note(document), style="dim")
         if rows := served(document):
             within = limit_of(rows).says or "the limit"
-            yield Text(f"Holds: the highest rate of requests that kept {within}, behind a server on this machine.", style="dim")
+            more = ""
+            if any(r.result.highest_rate and r.result.highest_rate.high <= r.result.highest_rate.mid for r in rows):
+                more = " Where no rate that was tried broke it, it may hold more."
+            yield Text(
+                f"Holds: the highest rate of requests that kept {within}, behind a server on this machine.{more}", style="dim"
+            )
         if document.checks:
             yield Text(f"Checks: {checks_say(document)}.", style="dim")
         for result in document.approaches:

@@ -95,7 +95,7 @@ def comparison(document: Document) -> Table:
         if compared:
             cells.append(Cell(" ".join(found.get(r.name, ())) or form.MISSING))
         if limits:
-            cells.append(limits_cell(r))
+            cells.append(limits_cell(r, document.study.limits))
         cells += [
             Cell(
                 form.usd(r.usd_per_1000.mid) if r.usd_per_1000 else form.MISSING,
@@ -125,10 +125,16 @@ def _quality(result: ApproachResult, document: Document) -> Cell:
     return score_cell(result, document.study.metric, document)
 
 
-def limits_cell(result: ApproachResult) -> Cell:
-    """Whether the limits are met, and how sure that is of the least likely one; unknown where none could be judged."""
+def limits_cell(result: ApproachResult, limits: Sequence[str] = ()) -> Cell:
+    """Whether the limits are met, and how sure that is of the least likely one; unknown where none could be judged.
+
+    `limits` are the study's: one of them that was not measured keeps an approach outside, and it is that which is said.
+    """
     if not result.limits:
         return Cell("unknown" if result.status == "done" else form.MISSING)
+    unmeasured = [limit for limit in limits if limit not in result.limits]
+    if unmeasured and not result.within_limits and min(result.limits.values()) >= 0.5:
+        return Cell("outside", note=f"not measured: {', '.join(unmeasured)}")
     return Cell("within" if result.within_limits else "outside", note=f"{form.share(min(result.limits.values()))} sure")
 
 

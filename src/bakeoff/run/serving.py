@@ -20,7 +20,7 @@ from bakeoff.study import Consistency, Serving, Study
 MOST_TEXTS = 2_000
 LONGEST_ANSWER_TOKENS = 64
 SECONDS_FOR_ONE = 30.0
-SEARCH = 1.5
+SEARCH = 2.0
 """Most time of the search for the highest rate, in usual steps: slow approaches need longer ones to settle anything."""
 ENERGY_WINDOWS, ENERGY_SECONDS = 5, 2.0
 
