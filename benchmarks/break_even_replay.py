@@ -159,7 +159,7 @@ class Server:
     def _step(self, rate: float, requests: int) -> str:
         spec = StepSpec(
             "server", "poisson", rate=rate, requests=requests, seed=self._seed(rate, requests), timeout_seconds=TIMEOUT_SECONDS,
-            warmup=3, first=self.requests,
+            warmup=3, first=self.requests, bound_seconds=self.limit.seconds,
         )  # fmt: skip
         result = self._run(spec)
         times = [math.nan if one.total is None else one.total for one in result.outcomes]
