@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -22,11 +23,17 @@ sys.path.insert(0, str(Path(__file__).parent))  # so that tests can import the f
 HOME = Path(os.environ.get("BAKEOFF_HOME", Path.home() / ".cache" / "bakeoff"))
 
 
-NEEDED = ("cyllama", "datasets", "onnxruntime", "peft", "playwright", "sklearn", "torch", "transformers")
+NEEDED = (
+    "cyllama", "datasets", "hdrh", "httptools", "onnxruntime", "openai", "peft", "playwright", "prometheus_client", "schemathesis", "sklearn", "starlette",
+    "torch", "transformers", "uvicorn",
+)  # fmt: skip
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Under CI a missing package fails the run at once: a test that skips for want of it would look like a pass."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts what runs in its background with SIGINT ignored, and children inherit it: tests of Ctrl-C would send it in vain.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing and os.environ.get("CI"):
         pytest.exit(f"missing under CI: {', '.join(missing)}; `make test` installs them", returncode=1)

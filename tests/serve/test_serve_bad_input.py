@@ -86,6 +86,8 @@ FIELDS: list[tuple[str, dict[str, Any], int, str]] = [
     (TEXT, {"prompt": [1, 2, 3]}, 422, "`prompt"),
     (TEXT, {"prompt": ["a", "b"]}, 422, "`prompt"),
     (TEXT, {"echo": True}, 400, "`echo`"),
+    (TEXT, {"echo": 0}, 400, "`echo`"),
+    (TEXT, {"ignore_eos": 0.0}, 400, "`ignore_eos`"),
     (TEXT, {"best_of": 3}, 400, "`best_of`"),
     (TEXT, {"suffix": "x"}, 400, "`suffix`"),
 ]

@@ -21,7 +21,15 @@ def _whole(given: Any) -> Any:
     return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
+def _boolean(given: Any) -> Any:
+    """To Python 0 is False; in JSON it is a number."""
+    if given is not None and not isinstance(given, bool):
+        raise ValueError("Input should be a valid boolean")
+    return given
+
+
 WHOLE = BeforeValidator(_whole)
+BOOLEAN = BeforeValidator(_boolean)
 
 
 class _Request(BaseModel):
@@ -86,7 +94,7 @@ class _Sampled(_Request):
     top_k: Annotated[int, Field(ge=-1, le=0), WHOLE] | None = None
     min_p: Annotated[float, Field(ge=0, le=0)] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=0), WHOLE] | None = None
-    ignore_eos: Literal[False] | None = None
+    ignore_eos: Annotated[Literal[False], BOOLEAN] | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -120,7 +128,7 @@ class CompletionRequest(_Sampled):
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
     logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = None
     best_of: Annotated[int, Field(ge=1, le=1), WHOLE] | None = None
-    echo: Literal[False] | None = None
+    echo: Annotated[Literal[False], BOOLEAN] | None = None
     suffix: Literal[""] | None = None
 
     @property
