@@ -6,6 +6,7 @@ A reader ends its outcome exactly once, as whole or as one kind of failure; what
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ _MOST_ERROR_BYTES = 65_536
 _MOST_TOKENS = 100_000_000
 
 
-class _Reader:
+class _Reader(ABC):
     """What readers share: the status, a body kept whole where it is an error or plain JSON, and the one end."""
 
     __slots__ = ("_body", "_kept", "_secret", "ended", "outcome")
@@ -65,8 +66,9 @@ class _Reader:
         self.outcome.error = kind
         self.outcome.says = shown(self._struck(says))
 
+    @abstractmethod
     def _take(self, found: dict[str, Any], now: float) -> None:
-        raise NotImplementedError
+        """Read a whole JSON body into the outcome."""
 
     def _whole(self, text: str, now: float) -> None:
         self._close(now)

@@ -21,7 +21,7 @@ import httpx
 from bakeoff.contract import Json
 from bakeoff.errors import BakeoffError
 from bakeoff.load.prompts import as_text
-from bakeoff.load.targets import AnswerTarget, ChatTarget
+from bakeoff.load.targets import AnswerTarget, ChatTarget, request_body
 from bakeoff.models.chat_reply import BadReply, clean, read_json, read_message, server_error, shown
 from bakeoff.models.chat_transport import is_loopback
 
@@ -137,7 +137,9 @@ def repeat(
     else:
         raise BakeoffError(f"No protocol is called {protocol!r}.", fix="use chat or answer")
     key = _key(key_env)
-    asking = _Asking(address, [_body(body) for body in bodies], _read_chat if protocol == "chat" else _read_answer, parse, key)
+    asking = _Asking(
+        address, [request_body(body) for body in bodies], _read_chat if protocol == "chat" else _read_answer, parse, key
+    )
     order = list(in_order(len(items), repeats, seed))
     asyncio.run(asking.all(order, concurrency, timeout_seconds))
 
@@ -269,15 +271,6 @@ def _value(answer: Mapping[str, Any]) -> str | None:
 
 def _as_json(value: Json) -> str:
     return clean(json.dumps(value, sort_keys=True, ensure_ascii=False))
-
-
-def _body(body: Mapping[str, Json]) -> bytes:
-    try:
-        return clean(json.dumps(body, ensure_ascii=False, allow_nan=False)).encode("utf-8")
-    except (TypeError, ValueError) as error:
-        raise BakeoffError(
-            f"A request cannot be written as JSON: {error}.", fix="send texts, numbers, lists and objects"
-        ) from None
 
 
 def _key(name: str) -> str:

@@ -102,7 +102,7 @@ class ChatTarget:
         more = dict(extra or {})
         if "stream" in more or "messages" in more:
             raise BakeoffError("`extra` must not set `stream` or `messages`.", fix="use the parameters of those names")
-        self._bodies = [_json({**common, "messages": _messages(prompt, system), **more}) for prompt in prompts]
+        self._bodies = [request_body({**common, "messages": _messages(prompt, system), **more}) for prompt in prompts]
 
     def requests(self) -> Sequence[bytes]:
         """Every different request, with its headers."""
@@ -145,7 +145,7 @@ class AnswerTarget:
             raise BakeoffError(f"A request holds at least one item, not {per_request}.", fix="give `per_request` of 1 or more")
         self.prompts = len(items)
         self._bodies = [
-            _json({"items": [items[(index * per_request + offset) % len(items)] for offset in range(per_request)]})
+            request_body({"items": [items[(index * per_request + offset) % len(items)] for offset in range(per_request)]})
             for index in range(len(items))
         ]
 
@@ -174,7 +174,8 @@ def _messages(prompt: str | Sequence[Mapping[str, Json]], system: str) -> list[M
     return messages
 
 
-def _json(body: Mapping[str, Json]) -> bytes:
+def request_body(body: Mapping[str, Json]) -> bytes:
+    """A request as JSON. Raises BakeoffError for what JSON cannot hold."""
     try:
         return clean(json.dumps(body, ensure_ascii=False, allow_nan=False)).encode("utf-8")
     except (TypeError, ValueError) as error:
