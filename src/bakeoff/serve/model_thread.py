@@ -16,17 +16,15 @@ import logging
 import math
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from bakeoff.contract import Answer, Approach, Item
 from bakeoff.errors import BakeoffError
 from bakeoff.serve.answers import kept
 from bakeoff.serve.metrics import Meter
-from bakeoff.serve.problem import Problem
+from bakeoff.serve.problem import Problem, named
 
 log = logging.getLogger("bakeoff.serve")
 
@@ -277,10 +275,7 @@ class ModelThread:
         self._logged += 1
         if self._logged <= MOST_LOGGED:
             last = "; further failures are only counted, in /metrics" if self._logged == MOST_LOGGED else ""
-            # The message may quote what was asked, which belongs into the answer and into no log: type and place are enough to find it.
-            frames = traceback.extract_tb(error.__traceback__)[-3:]
-            where = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
-            log.warning("%s: %s at %s%s", what, type(error).__name__, where, last)
+            log.warning("%s: %s%s", what, named(error), last)
 
     def _ask(self, left: deque[ItemWork]) -> None:
         """Ask the approach for all of `left` at once; each answer leaves as soon as it is there and takes its work out of `left`."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -50,3 +52,10 @@ class ClientGone(Exception):
 def as_json(value: Any) -> bytes:
     """JSON that any reader takes: UTF-8, no NaN or infinity, no lone surrogate."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def named(error: BaseException) -> str:
+    """An error by its type and place, for a log: its message may quote what was asked, which belongs into no log."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    return f"{type(error).__name__} at {where}"
