@@ -238,13 +238,23 @@ class Requires:
     extra: str = ""
 
 
+@runtime_checkable
+class ReadsMaterial(Protocol):
+    """Answers from something that lies beside the items: a corpus of documents. The bench hands it over before `fit`."""
+
+    def read_from(self, material: Path) -> None:
+        """Remember where `Dataset.material` lies. Called once, before `fit`; a saved approach needs it no more."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Items, and what was learned about the file while reading them.
 
     `notes` are sentences for people: what was guessed, what was dropped and why. `facts` are figures
     for the report (rater ceiling, class counts). `suggested_test` names the items of a published test
-    split, where the source has one.
+    split, where the source has one. `material` is the folder of what the items are asked about, where they are not
+    whole in themselves (a corpus, prepared by `Task.load` and not changed afterwards); '' where there is none.
     """
 
     items: tuple[Item, ...]
@@ -254,6 +264,7 @@ class Dataset:
     facts: Mapping[str, Json] = field(default_factory=dict)
     suggested_test: frozenset[str] = frozenset()
     suggested_valid: frozenset[str] = frozenset()
+    material: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,7 +284,8 @@ class Metric:
     their mean over answered items: intervals and paired tests follow from the scores. A *whole* metric
     (macro F1) is a function of all items and answers (`whole`) and is bootstrapped over items.
 
-    `per_item` returns None where an answer cannot be scored by this metric (no probabilities).
+    `per_item` returns None where an answer cannot be scored by this metric (no probabilities). With `abstentions` an
+    abstention is scored too: declining can be right. Without it, it must be None.
     """
 
     name: str
@@ -284,6 +296,7 @@ class Metric:
     low: float = 0.0
     high: float = 1.0
     percent: bool = False
+    abstentions: bool = False
 
 
 @dataclass(frozen=True)
@@ -365,6 +378,19 @@ class Task(Protocol):
 
     def show(self, item: Item) -> str:
         """The item as one line of plain text, for lists of mistakes."""
+        ...
+
+
+@runtime_checkable
+class ShowsAnswers(Protocol):
+    """An ability of a task whose answers and targets are no plain values: it says them in one line for lists of mistakes."""
+
+    def show_answer(self, answer: Answer) -> str:
+        """What was answered, as plain text; asked only where there is a value."""
+        ...
+
+    def show_target(self, item: Item) -> str:
+        """What is right, as plain text."""
         ...
 
 

@@ -58,8 +58,15 @@ class Evidence:
         return first, second
 
     def answered(self, name: str, *, always: bool = False) -> NDArray[np.bool_]:
-        """Which items an approach answered at some seed, or at every one; shape (n_items,)."""
-        rows = [[answer.answered for answer in self.answers[Trial(name, seed)]] for seed in self.seeds(name)]
+        """Which items an approach answered at some seed, or at every one; shape (n_items,).
+
+        Where the primary metric scores abstentions, declining is an answer like another.
+        """
+        declining = self.metric.abstentions
+        rows = [
+            [answer.answered or (declining and answer.error is None) for answer in self.answers[Trial(name, seed)]]
+            for seed in self.seeds(name)
+        ]
         table = np.array(rows, dtype=bool)
         return np.asarray(table.all(axis=0) if always else table.any(axis=0))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bakeoff.contract import Answer, Item, Trial
+from bakeoff.contract import Answer, Item, ShowsAnswers, Task, Trial
 from bakeoff.decide.evidence import Evidence
 from bakeoff.decide.record import Mistake, Mistakes
 
 MOST_EXAMPLES = 60
 LONGEST_SHOWN = 300
+LONGEST_SAID = 80
 
 
 def mistakes_of(evidence: Evidence, names: list[str]) -> Mistakes:
@@ -67,8 +68,8 @@ def _mistake(evidence: Evidence, item: Item, answers: dict[str, Answer], wrong: 
     return Mistake(
         id=item.id,
         shown=shown(evidence, item),
-        target=str(item.target)[:80],
-        answers={name: said(answer) for name, answer in answers.items()},
+        target=wanted(evidence.task, item),
+        answers={name: said(answer, evidence.task) for name, answer in answers.items()},
         wrong=wrong,
     )
 
@@ -79,10 +80,15 @@ def shown(evidence: Evidence, item: Item) -> str:
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
-def said(answer: Answer) -> str:
-    """What an approach said: its value, or that there is none."""
+def wanted(task: Task, item: Item) -> str:
+    """What is right, in at most 80 characters."""
+    return (task.show_target(item) if isinstance(task, ShowsAnswers) else str(item.target))[:LONGEST_SAID]
+
+
+def said(answer: Answer, task: Task | None = None) -> str:
+    """What an approach said, in at most 80 characters: its value, or that there is none."""
     if answer.error is not None:
         return "(error)"
     if answer.abstained:
         return "(abstained)"
-    return str(answer.value)[:80]
+    return (task.show_answer(answer) if isinstance(task, ShowsAnswers) else str(answer.value))[:LONGEST_SAID]

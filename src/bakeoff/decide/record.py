@@ -81,6 +81,9 @@ class ApproachResult(_Part):
     answered: int = 0
     errors: int = 0
     abstained: int = 0
+    abstentions_scored: bool = Field(
+        default=False, description="The primary metric scores abstentions too: declining can be right."
+    )
     error_kinds: dict[str, int] = Field(default_factory=dict)
     latency_seconds: Percentiles = Percentiles()
     throughput_per_second: Range | None = None

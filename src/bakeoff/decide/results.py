@@ -67,6 +67,7 @@ def result_of(evidence: Evidence, name: str) -> ApproachResult:
         answered=sum(a.answered for a in everything),
         errors=sum(a.error is not None for a in everything),
         abstained=sum(a.abstained for a in everything),
+        abstentions_scored=evidence.metric.abstentions,
         error_kinds=dict(Counter(_kind(a.error) for a in everything if a.error is not None).most_common(5)),
         latency_seconds=_latency(timed, everything, remote),
         throughput_per_second=_throughput(timed),

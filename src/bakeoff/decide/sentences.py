@@ -9,7 +9,7 @@ from bakeoff.contract import Interval
 from bakeoff.decide.choose import Candidate, Choice, Kind, Question, Relation, relation
 from bakeoff.decide.limits import Limit
 from bakeoff.decide.record import ApproachResult, Document, Range, StudySummary
-from bakeoff.decide.values import CRITERIA, answered_share, figure
+from bakeoff.decide.values import CRITERIA, figure, scored_share
 from bakeoff.decide.weights import Switch
 from bakeoff.estimate.break_even import MOST_REPLICAS, BreakEvens
 
@@ -224,7 +224,7 @@ def _difference(
 
 def _declined(other: ApproachResult, on: str = " on the items") -> str:
     """That the comparison is on fewer items because the other one left some open; nothing where it answered all."""
-    share = 1 - answered_share(other)
+    share = 1 - scored_share(other)
     return f"{on} that both answered ({other.name} gave no answer to {share:.1%} of them all)" if share >= 0.005 else ""
 
 
@@ -293,7 +293,7 @@ def _none(document: Document, choice: Choice, candidates: Sequence[Candidate], q
 
 
 def _unanswered(result: ApproachResult) -> str:
-    share = 1 - answered_share(result)
+    share = 1 - scored_share(result)
     return f" on the items that it answered (it gave no answer to {share:.1%} of them all)" if share >= 0.005 else ""
 
 

@@ -122,6 +122,13 @@ def answered_share(result: ApproachResult) -> float:
     return result.answered / asked if asked else 1.0
 
 
+def scored_share(result: ApproachResult) -> float:
+    """Share of the items asked that the primary metric scores: those answered and, where declining can be right, declined ones."""
+    asked = result.answered + result.errors + result.abstained
+    scored = result.answered + (result.abstained if result.abstentions_scored else 0)
+    return scored / asked if asked else 1.0
+
+
 def figures(result: ApproachResult, document: Document, anchors: Mapping[str, Anchor]) -> dict[str, Interval]:
     """Every criterion that was measured for one approach, in the criterion's unit.
 
@@ -132,7 +139,7 @@ def figures(result: ApproachResult, document: Document, anchors: Mapping[str, An
     found: dict[str, Interval] = {}
     quality = figure(result, document.study.metric, document)
     if quality is not None:
-        share, worst = answered_share(result), anchors["quality"].worst
+        share, worst = scored_share(result), anchors["quality"].worst
         found["quality"] = Interval(
             worst + share * (quality.mid - worst),
             worst + share * (quality.low - worst),

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.decide.record import ApproachResult, Document
-from bakeoff.decide.values import answered_share, is_floor
+from bakeoff.decide.values import scored_share, is_floor
 from bakeoff.report import (
     agreement,
     arithmetic,
@@ -224,7 +224,7 @@ def _quality(result: ApproachResult, document: Document) -> str:
     if value is None:
         return form.MISSING
     if _counts_right(document):
-        share = answered_share(result)
+        share = scored_share(result)
         return f"{value.mid * 100:.1f} of 100" + (f" answered ({1 - share:.1%} left open)" if share < 0.995 else "")
     return form.metric_form(study.metric, study)(value.mid)
 
@@ -259,7 +259,7 @@ def _sure(document: Document) -> list[str]:
     if value is not None and chosen is not None:
         show = form.metric_form(study.metric, study)
         if _counts_right(document):
-            answered = " that it answered" if answered_share(chosen) < 0.995 else ""
+            answered = " that it answered" if scored_share(chosen) < 0.995 else ""
             said.append(
                 f"{chosen.name} was right on {value.mid * 100:.1f} of 100 test items{answered}. On other items of the same kind, expect "
                 f"between {value.low * 100:.1f} and {value.high * 100:.1f}."

@@ -253,7 +253,7 @@ class Ledger:
         write_whole(self.folder / "items.jsonl", "\n".join(rows) + "\n")
         write_whole(self.folder / "splits.json", to_json({"test": splits.test, "train": splits.train, "valid": splits.valid}))
         about = {
-            "name": dataset.name, "licence": dataset.licence, "notes": dataset.notes, "facts": dataset.facts, "items": len(dataset.items),
+            "name": dataset.name, "licence": dataset.licence, "notes": dataset.notes, "facts": dataset.facts, "items": len(dataset.items), "material": dataset.material,
             "hashes": hashes, "findings": [asdict(finding) for finding in findings],
         }  # fmt: skip
         write_whole(self.folder / "data.json", to_json(about))

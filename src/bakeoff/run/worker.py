@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from bakeoff.contract import Answer, Approach, CountsFlops, Item, Saves, Trial
+from bakeoff.contract import Answer, Approach, CountsFlops, Item, ReadsMaterial, Saves, Trial
 from bakeoff.errors import BakeoffError
 from bakeoff.run import plan, probing
 from bakeoff.run.checked import checked
@@ -157,6 +157,8 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
         valid = [items[name] for name in splits.valid[trial.seed]]
         counts = {"n_train": len(train), "n_valid": len(valid)}
         bench.tell(event="stage", stage="fit")
+        if isinstance(approach, ReadsMaterial):
+            approach.read_from(_material(ledger))
         approach, measures["fit"] = _fit(approach, train, valid, trial, bench)
         measures["fit"] |= {**counts, "context": context(threads)}
         if isinstance(approach, Saves) and trial.seed == 0 and trial.fraction == 1.0:
@@ -177,6 +179,16 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
         bench.tell(event="stage", stage="probe")
         measures |= probing.probe(ledger, study, trial, approach, lambda one, asked: answer_all(one, asked, bench, "probe"))
         ledger.write_measures(trial, measures)
+
+
+def _material(ledger: Ledger) -> Path:
+    """What the items are asked about, as the task prepared it."""
+    folder = Path((ledger.data() or {}).get("material") or "")
+    if not folder.parts or not folder.is_dir():
+        raise BakeoffError(
+            "What the questions are asked about is no longer where it was prepared.", fix="run the study again, without --resume"
+        )
+    return folder
 
 
 def finished(study: Study, trial: Trial, measures: Mapping[str, Any]) -> bool:
