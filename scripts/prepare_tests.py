@@ -1,4 +1,4 @@
-"""Bring what the tests need and pip cannot: a browser (from Debian, when it can be) and the models in the catalogue.
+"""Bring what the tests need and pip cannot: a browser and a database server (from Debian, when it can be) and the models in the catalogue.
 
 Under CI anything missing is a failure here and now, never a skipped test later.
 """
@@ -9,25 +9,41 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+POSTGRES = ("postgresql", "postgresql-15-pgvector")
 ASSETS = ("minilm", "minilm-int8", "smollm2-135m-instruct", "product-reviews")
 
 
+def debian(*packages: str) -> None:
+    """Install packages of Debian where that needs no questions asked; nothing happens elsewhere."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    print(f"Installing {', '.join(packages)} for the tests ...", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def chromium() -> bool:
-    """True when Chromium is here, after trying to install it where that needs no questions asked."""
-    if shutil.which("chromium"):
-        return True
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Chromium for the browser tests ...", flush=True)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update"], env=environment, **quiet)  # type: ignore[call-overload]
-        subprocess.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
-            env=environment,
-            **quiet,  # type: ignore[call-overload]
-        )
+    """True when Chromium is here, after trying to install it."""
+    if not shutil.which("chromium"):
+        debian("chromium", "fonts-dejavu-core")
     return shutil.which("chromium") is not None
+
+
+def postgres() -> bool:
+    """True when a PostgreSQL server with pgvector is here, after trying to install it."""
+
+    def there() -> bool:
+        return any((folder / "bin" / "initdb").is_file() for folder in Path("/usr/lib/postgresql").glob("*"))
+
+    def vector() -> bool:
+        return any(Path("/usr/share/postgresql").glob("*/extension/vector.control"))
+
+    if not (there() and vector()):
+        debian(*POSTGRES)
+    return there() and vector()
 
 
 def main() -> int:
@@ -36,6 +52,10 @@ def main() -> int:
             "Chromium is missing: the browser tests need it (Debian: apt-get install chromium fonts-dejavu-core).",
             file=sys.stderr,
         )
+        if os.environ.get("CI"):
+            return 1
+    if not postgres():
+        print(f"PostgreSQL with pgvector is missing: tests need it (Debian: apt-get install {' '.join(POSTGRES)}).", file=sys.stderr)
         if os.environ.get("CI"):
             return 1
     return subprocess.run([sys.executable, "-m", "bakeoff.cli.main", "assets", "pull", *ASSETS], check=False).returncode

@@ -24,8 +24,9 @@ HOME = Path(os.environ.get("BAKEOFF_HOME", Path.home() / ".cache" / "bakeoff"))
 
 
 NEEDED = (
-    "cyllama", "datasets", "hdrh", "httptools", "onnxruntime", "openai", "peft", "playwright", "prometheus_client", "schemathesis", "sklearn", "starlette",
-    "torch", "transformers", "uvicorn",
+    "cv2", "cyllama", "datasets", "hdrh", "httptools", "langchain_core", "langchain_text_splitters", "llama_index", "onnxruntime", "openai", "pdfplumber",
+    "peft", "pgvector", "pikepdf", "playwright", "prometheus_client", "psycopg", "pypdfium2", "rapidocr", "reportlab", "schemathesis", "sklearn",
+    "snowballstemmer", "starlette", "torch", "transformers", "uvicorn",
 )  # fmt: skip
 
 

@@ -27,9 +27,12 @@ _PUBLIC = {
     "Study": "bakeoff.study",
     "Task": "bakeoff.contract",
     "Trial": "bakeoff.contract",
+    "ask": "bakeoff.verbs_documents",
     "build_report": "bakeoff.verbs",
     "decide_again": "bakeoff.verbs",
+    "index_folder": "bakeoff.verbs_documents",
     "new_study": "bakeoff.verbs",
+    "open_corpus": "bakeoff.verbs_documents",
     "pull_assets": "bakeoff.verbs",
     "run_study": "bakeoff.verbs",
 }

@@ -6,7 +6,8 @@ free. A plugin is one file and one entry point::
     [project.entry-points."bakeoff.approaches"]
     "text/shout" = "my_package.shout:Shout"
 
-Approaches are named ``task/approach``; tasks by their name alone (group ``bakeoff.tasks``). Two
+Approaches are named ``task/approach``; tasks by their name alone (group ``bakeoff.tasks``); stores of document
+corpora by the scheme of their address (group ``bakeoff.stores``). Two
 packages that claim one name are an error, not a race. ``BAKEOFF_PLUGINS=0`` loads built-ins only.
 """
 
@@ -22,11 +23,12 @@ from typing import Any
 from bakeoff.contract import Requires
 from bakeoff.errors import BakeoffError, nearest, needs
 
-GROUPS = ("bakeoff.tasks", "bakeoff.approaches")
+GROUPS = ("bakeoff.tasks", "bakeoff.approaches", "bakeoff.stores")
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "bakeoff.tasks": {
         "text": "bakeoff.tasks.text.task:TextTask",
+        "documents": "bakeoff.tasks.documents.task:DocumentsTask",
     },
     "bakeoff.approaches": {
         "text/majority": "bakeoff.tasks.text.majority:Majority",
@@ -36,7 +38,13 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "text/lora-encoder": "bakeoff.tasks.text.lora_encoder:LoraEncoder",
         "text/prompted-llm": "bakeoff.tasks.text.prompted_llm:PromptedLLM",
         "text/endpoint": "bakeoff.tasks.text.endpoint:Endpoint",
+        "documents/cited": "bakeoff.tasks.documents.cited:Cited",
+        "documents/cited-llm": "bakeoff.tasks.documents.cited_llm:CitedLLM",
+        "documents/closed-book": "bakeoff.tasks.documents.closed_book:ClosedBook",
+        "documents/langchain": "bakeoff.tasks.documents.langchain_peer:LangChainPipeline",
+        "documents/llamaindex": "bakeoff.tasks.documents.llamaindex_peer:LlamaIndexPipeline",
     },
+    "bakeoff.stores": {},
 }
 
 

@@ -416,6 +416,7 @@ def serve_run(
     runs: Path | str = "runs",
     settings: Any = None,
     context: int = 2048,
+    principals: Sequence[str] | None = None,
     ready: Callable[[Any], None] = lambda listening: None,
 ) -> bool:
     """Serve a saved approach over HTTP until the process is told to stop (SIGTERM or Ctrl-C).
@@ -424,13 +425,15 @@ def serve_run(
     ----------
     what : str
         ``RUN`` or ``RUN:approach`` (a name, a path or ``latest``; by default the verdict's choice), or a bare language model:
-        a name of the catalogue, ``hub:org/name``, or the path of a ``.gguf`` file.
+        a name of the catalogue, ``hub:org/name``, or the path of a ``.gguf`` file; or a folder of PDFs that has been indexed.
     runs : Path
         Folder of the run folders.
     settings : bakeoff.serve.settings.ServerSettings or None
         Where to listen and what to take on.
     context : int
         Tokens that a bare language model holds.
+    principals : sequence of str or None
+        For a folder of documents: who asks, whoever sends the question. None answers as the owner, who may read everything.
     ready : callable
         Called with a `bakeoff.serve.server.Listening` once requests can be sent.
 
@@ -445,7 +448,7 @@ def serve_run(
         For everything a person can fix: no such run or approach, nothing saved, a port that is taken.
     """
     from bakeoff.errors import needs
-    from bakeoff.run.saved import find_saved, is_language_model, restore
+    from bakeoff.run.saved import find_saved, is_corpus, is_language_model, restore
     from bakeoff.serve.served import Served, model_id
     from bakeoff.serve.server import serve
     from bakeoff.serve.settings import ServerSettings
@@ -457,6 +460,12 @@ def serve_run(
         from bakeoff.models.llm import open_lm
 
         served = Served(model_id(what), lm=open_lm(what, context=context))
+    elif is_corpus(what):
+        from bakeoff.tasks.documents.cited import Cited
+        from bakeoff.tasks.documents.corpus import Corpus
+
+        answers = Cited.over(Corpus.open(Path(what)), principals)
+        served = Served.of(model_id(Path(what).resolve().name), answers, accepts="any")
     else:
         ledger, name = find_saved(what, Path(runs))
         if not name:

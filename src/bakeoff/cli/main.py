@@ -22,6 +22,8 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "decide": ("bakeoff.cli.decide", "Decide again with other limits, weights, volume or prices."),
     "serve": ("bakeoff.cli.serve", "Put an approach of a run, or a language model, behind an HTTP endpoint."),
     "load": ("bakeoff.cli.load", "Test a server under load: how many requests per second keep a latency limit."),
+    "index": ("bakeoff.cli.index", "Make a folder of PDF files ready to be asked."),
+    "ask": ("bakeoff.cli.ask", "Ask an indexed folder: every sentence cited to the place where it stands."),
     "doctor": ("bakeoff.cli.doctor", "What is installed, what is missing, what to type."),
 }
 

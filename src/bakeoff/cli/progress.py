@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bakeoff.contract import Trial
+from bakeoff.contract import Progress, Trial
+from bakeoff.contract import quiet as silent
 from bakeoff.run.engine import Event, Watch, watch_nothing
 
 
@@ -21,6 +22,25 @@ def watching(*, quiet: bool = False) -> Iterator[Watch]:
             yield watch
     else:
         yield _lines()
+
+
+@contextlib.contextmanager
+def line(*, quiet: bool = False) -> Iterator[Progress]:
+    """A Progress that shows one bar on a terminal, and nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    bars = Bars(
+        SpinnerColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    with bars:
+        row = bars.add_task("", total=1.0)
+        yield lambda fraction, note="": bars.update(row, completed=fraction, description=note[:60])
 
 
 def name_of(trial: Trial) -> str:

@@ -45,17 +45,25 @@ if TYPE_CHECKING:
     "--token-env", metavar="VAR", default="", help="Environment variable with the bearer token that requests must carry."
 )
 @click.option("--no-token", is_flag=True, help="Let other machines in without a token.")
+@click.option(
+    "--as",
+    "principals",
+    multiple=True,
+    metavar="WHO",
+    help="For a folder of documents: answer as this user or group.  [default: the owner]",
+)
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of run folders.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready: url, models, pid.")
 @click.option("--until-eof", is_flag=True, help="Stop too when standard input ends, as when the program that started it dies.")
 def serve_command(
     what: str, host: str, port: int, window_ms: float, max_batch: int, max_queue: int, request_seconds: float, max_body: int,
-    drain_seconds: float, threads: int | None, context: int, token_env: str, no_token: bool, runs: Path, as_json: bool, until_eof: bool,
+    drain_seconds: float, threads: int | None, context: int, token_env: str, no_token: bool,
+    principals: tuple[str, ...], runs: Path, as_json: bool, until_eof: bool,
 ) -> None:  # fmt: skip
     """Put an approach behind an HTTP endpoint: RUN is a run's name, its path or `latest`.
 
     Without :APPROACH it is the one that the verdict chose. A language model of the catalogue, hub:org/name or a .gguf file
-    is served as it is. Ctrl-C or SIGTERM finishes what was accepted, then leaves.
+    is served as it is, and so is a folder of PDFs that `bakeoff index` has read. Ctrl-C or SIGTERM finishes what was accepted, then leaves.
     """
     _hold_to(threads, what, runs)
     from bakeoff.serve.settings import ServerSettings
@@ -75,7 +83,7 @@ def serve_command(
             click.echo(_welcome(listening, token_env))
         sys.stdout.flush()
 
-    complete = serve_run(what, runs=runs, settings=settings, context=context, ready=ready)
+    complete = serve_run(what, runs=runs, settings=settings, context=context, principals=principals or None, ready=ready)
     if not complete:
         click.echo(f"Stopped after {drain_seconds:g} s with requests unfinished; their clients were told.", err=True)
     sys.stdout.flush()
@@ -95,10 +103,10 @@ def _hold_to(threads: int | None, what: str, runs: Path) -> None:
 
 def _threads_of(what: str, runs: Path) -> int:
     """The threads with which the study measured this approach: served otherwise, its figures would not hold."""
-    from bakeoff.run.saved import find_saved, is_language_model
+    from bakeoff.run.saved import find_saved, is_corpus, is_language_model
     from bakeoff.verbs import load_document
 
-    if is_language_model(what):
+    if is_language_model(what) or is_corpus(what):
         return 1
     ledger, name = find_saved(what, runs)
     study = ledger.study()

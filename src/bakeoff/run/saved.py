@@ -20,6 +20,13 @@ def is_language_model(what: str) -> bool:
     return asset is not None and asset.kind == "weights"
 
 
+def is_corpus(what: str) -> bool:
+    """Whether `what` is a folder of documents that has been indexed."""
+    from bakeoff.tasks.documents.corpus import FOLDER
+
+    return (Path(what) / FOLDER).is_dir()
+
+
 def find_saved(what: str, runs: Path) -> tuple[Ledger, str]:
     """The run and the approach that ``RUN[:approach]`` names; the approach is '' where none is named.
 
