@@ -1,4 +1,4 @@
-"""Bring what the tests need and pip cannot: a browser and a database server (from Debian, when it can be) and the models in the catalogue.
+"""Bring what the tests need and pip cannot: a browser (from Debian, when it can be) and the models in the catalogue.
 
 Under CI anything missing is a failure here and now, never a skipped test later.
 """
@@ -9,9 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
-POSTGRES = ("postgresql", "postgresql-15-pgvector")
 ASSETS = ("minilm", "minilm-int8", "smollm2-135m-instruct", "product-reviews")
 
 
@@ -32,30 +30,12 @@ def chromium() -> bool:
     return shutil.which("chromium") is not None
 
 
-def postgres() -> bool:
-    """True when a PostgreSQL server with pgvector is here, after trying to install it."""
-
-    def there() -> bool:
-        return any((folder / "bin" / "initdb").is_file() for folder in Path("/usr/lib/postgresql").glob("*"))
-
-    def vector() -> bool:
-        return any(Path("/usr/share/postgresql").glob("*/extension/vector.control"))
-
-    if not (there() and vector()):
-        debian(*POSTGRES)
-    return there() and vector()
-
-
 def main() -> int:
     if not chromium():
         print(
             "Chromium is missing: the browser tests need it (Debian: apt-get install chromium fonts-dejavu-core).",
             file=sys.stderr,
         )
-        if os.environ.get("CI"):
-            return 1
-    if not postgres():
-        print(f"PostgreSQL with pgvector is missing: tests need it (Debian: apt-get install {' '.join(POSTGRES)}).", file=sys.stderr)
         if os.environ.get("CI"):
             return 1
     return subprocess.run([sys.executable, "-m", "bakeoff.cli.main", "assets", "pull", *ASSETS], check=False).returncode

@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks" / "documents"))
-from small_corpus import TEXTS, write_corpus  # noqa: E402
+from small_corpus import TEXTS, write_corpus
 
-from bakeoff.cli.ask import ask_command  # noqa: E402
-from bakeoff.cli.index import index_command  # noqa: E402
-from bakeoff.errors import BakeoffError  # noqa: E402
+from bakeoff.cli.ask import ask_command
+from bakeoff.cli.index import index_command
+from bakeoff.errors import BakeoffError
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(*arguments: str) -> str:
-    done = CliRunner().invoke(ask_command, list(arguments), catch_exceptions=False)
+    # Support in so small a corpus says little; what is tested here is another thing.
+    done = CliRunner().invoke(ask_command, [*arguments, "--threshold", "0.2"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -124,5 +125,5 @@ def test_a_document_is_taken_out_by_name(tmp_path: Path) -> None:
     CliRunner().invoke(index_command, [str(made), "--embedder", ""], catch_exceptions=False)
     CliRunner().invoke(index_command, [str(made), "--remove", "policy.pdf"], catch_exceptions=False)
     assert "Not in the corpus" in ask(str(made), "In which class do employees travel on trains?")
-    with pytest.raises(BakeoffError, match="no document 'policy.pdf'"):
+    with pytest.raises(BakeoffError, match=r"no document 'policy\.pdf'"):
         CliRunner().invoke(index_command, [str(made), "--remove", "policy.pdf"], catch_exceptions=False)

@@ -19,14 +19,29 @@ REPLY = {
         {
             "text": "The tenant shall pay a yearly rent of 48,000 euros.",
             "citations": [
-                {"document": "lease.pdf", "page": 2, "quote": "a yearly rent of 48,000 euros", "boxes": [[100.0, 200.0, 300.0, 212.0]]},
-                {"document": "annex.pdf", "page": 1, "quote": "48,000", "boxes": [[50.0, 60.0, 90.0, 72.0], [50.0, 80.0, 90.0, 92.0]]},
+                {
+                    "document": "lease.pdf",
+                    "page": 2,
+                    "quote": "a yearly rent of 48,000 euros",
+                    "boxes": [[100.0, 200.0, 300.0, 212.0]],
+                },
+                {
+                    "document": "annex.pdf",
+                    "page": 1,
+                    "quote": "48,000",
+                    "boxes": [[50.0, 60.0, 90.0, 72.0], [50.0, 80.0, 90.0, 92.0]],
+                },
             ],
         },
-        {"text": "It is due in March.", "citations": [{"document": "lease.pdf", "page": 2, "quote": "due in March", "boxes": []}]},
+        {
+            "text": "It is due in March.",
+            "citations": [{"document": "lease.pdf", "page": 2, "quote": "due in March", "boxes": []}],
+        },
     ],
     "dropped": [{"text": "It doubles each year.", "reason": "number"}],
-    "passages": [{"document": "lease.pdf", "page": 2, "score": 0.9, "text": "The tenant shall pay a yearly rent of 48,000 euros."}],
+    "passages": [
+        {"document": "lease.pdf", "page": 2, "score": 0.9, "text": "The tenant shall pay a yearly rent of 48,000 euros."}
+    ],
     "timings": {"retrieve": 0.012, "answer": 0.003},
 }
 
@@ -77,7 +92,14 @@ def test_an_empty_corpus_is_said() -> None:
     assert "holds nothing near this question" in made
 
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +122,9 @@ def opened(browser, tmp_path):
         context = browser.new_context(viewport={"width": width, "height": 900}, offline=True, **options)
         contexts.append(context)
         tab = context.new_page()
-        tab.on("request", lambda request: seen.append(request.url) if not request.url.startswith((file.as_uri(), "data:")) else None)
+        tab.on(
+            "request", lambda request: seen.append(request.url) if not request.url.startswith((file.as_uri(), "data:")) else None
+        )
         tab.on("console", lambda message: seen.append(message.text) if message.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: seen.append(str(error)))
         tab.goto(file.as_uri())
@@ -134,7 +158,9 @@ def test_the_marks_lie_where_the_boxes_are(opened, width) -> None:
     scale = sheet["width"] / 600
     assert sheet["height"] == pytest.approx(800 * scale, abs=1.5)
     # The marker is 1.2 points wider than the letters on every side.
-    assert mark["x"] - sheet["x"] == pytest.approx((100 - 1.2) * scale, abs=1) and mark["y"] - sheet["y"] == pytest.approx((200 - 1.2) * scale, abs=1)
+    assert mark["x"] - sheet["x"] == pytest.approx((100 - 1.2) * scale, abs=1) and mark["y"] - sheet["y"] == pytest.approx(
+        (200 - 1.2) * scale, abs=1
+    )
     assert mark["width"] == pytest.approx(202.4 * scale, abs=1) and mark["height"] == pytest.approx(14.4 * scale, abs=1)
 
 

@@ -40,7 +40,11 @@ def line(*, quiet: bool = False) -> Iterator[Progress]:
     )  # fmt: skip
     with bars:
         row = bars.add_task("", total=1.0)
-        yield lambda fraction, note="": bars.update(row, completed=fraction, description=note[:60])
+
+        def show(fraction: float, note: str = "") -> None:
+            bars.update(row, completed=fraction, description=note[:60])
+
+        yield show
 
 
 def name_of(trial: Trial) -> str:

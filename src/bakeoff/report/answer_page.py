@@ -99,7 +99,7 @@ def answer_page(reply: Mapping[str, Any], pictures: Sequence[PagePicture], *, co
         .get_template("answer.html.j2")
         .render(
             policy=POLICY,
-                title=f"{isolated(clean(short(reply['question'], 80)))}",
+            title=f"{isolated(clean(short(reply['question'], 80)))}",
             question=reply["question"],
             corpus=corpus,
             abstained=reply["abstained"],

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.decide.record import ApproachResult, Document
-from bakeoff.decide.values import scored_share, is_floor
+from bakeoff.decide.values import is_floor, scored_share
 from bakeoff.report import (
     agreement,
     arithmetic,

@@ -329,7 +329,15 @@ TABLES: dict[str, list[TableSpec]] = {
     ],
 }  # fmt: skip
 
-TEXTS = {"lease.pdf": LEASE, "filing.pdf": FILING, "manual.pdf": MANUAL, "policy.pdf": POLICY, "supply.pdf": SUPPLY, "study.pdf": STUDY, "circular.pdf": CIRCULAR}
+TEXTS = {
+    "lease.pdf": LEASE,
+    "filing.pdf": FILING,
+    "manual.pdf": MANUAL,
+    "policy.pdf": POLICY,
+    "supply.pdf": SUPPLY,
+    "study.pdf": STUDY,
+    "circular.pdf": CIRCULAR,
+}
 SENTENCES_PER_PAGE = 13
 
 
@@ -343,11 +351,15 @@ def pages() -> dict[tuple[str, int], Page]:
             number += 1
             body = sentences[begin : begin + SENTENCES_PER_PAGE]
             # Three or four sentences to a paragraph, under a heading.
-            parts = [("heading", f"{number}. Provisions")] + [("paragraph", " ".join(body[at : at + 4])) for at in range(0, len(body), 4)]
+            parts = [("heading", f"{number}. Provisions")] + [
+                ("paragraph", " ".join(body[at : at + 4])) for at in range(0, len(body), 4)
+            ]
             found[name, number] = page_of_blocks(number, parts)
         for opening, items in LISTS.get(name, []):
             number += 1
-            found[name, number] = page_of_blocks(number, [("paragraph", opening), *(("list", item) for item in items), ("paragraph", "Section ends here.")])
+            found[name, number] = page_of_blocks(
+                number, [("paragraph", opening), *(("list", item) for item in items), ("paragraph", "Section ends here.")]
+            )
         for spec in TABLES.get(name, []):
             number += 1
             found[name, number] = page_of_blocks(number, [("caption", spec.caption), spec])
@@ -399,4 +411,12 @@ def _table(spec: TableSpec, start: int, top: float, caption: Span | None) -> tup
             left = 72.0 + 120 * column + (10 if in_group and not group and column == 0 else 0)
             box = (left, top + 14 * at, left + 100, top + 14 * at + 12)
             cells.append(Cell(at, column, here, box, columns=columns if group else 1, header=at == 0 or column == 0))
-    return words, Table(Span(start, start + len(words)), (72.0, top, 560.0, top + 14.0 * len(spec.rows)), len(spec.rows), columns, tuple(cells), caption, spec.unit)
+    return words, Table(
+        Span(start, start + len(words)),
+        (72.0, top, 560.0, top + 14.0 * len(spec.rows)),
+        len(spec.rows),
+        columns,
+        tuple(cells),
+        caption,
+        spec.unit,
+    )

@@ -58,7 +58,7 @@ def test_quoted_answers_say_where_they_stand_and_what_is_not_there_is_declined(p
     assert rent.answered and "48,000 euros" in rent.value["statements"][0]["text"]
     assert rent.citations[0].document == "lease.pdf" and rent.citations[0].boxes and rent.seconds > 0
     assert lift.abstained and lift.value is None and lift.details["support"] < rent.details["support"]
-    assert rent.details["passages"][0]["page"] == 1 and approach.chosen_["chosen on"] == "10 questions, 4 of them unanswerable"
+    assert rent.details["passages"][0]["page"] == 1 and approach.chosen_["chosen on"] == "20 questions, 8 of them unanswerable"
 
 
 def test_a_restored_approach_answers_as_the_saved_one(prepared: Path, tmp_path: Path) -> None:

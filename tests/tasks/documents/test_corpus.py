@@ -25,6 +25,10 @@ def corpus(folder: Path):
         yield made
 
 
+LENIENT = 0.2
+"""Support in so small a corpus says little; what is tested here is another thing."""
+
+
 def test_every_document_is_indexed_and_a_second_run_does_nothing(folder: Path) -> None:
     with Corpus.create(folder, embedder="") as corpus:
         first = corpus.index()
@@ -34,7 +38,7 @@ def test_every_document_is_indexed_and_a_second_run_does_nothing(folder: Path) -
 
 
 def test_an_answer_is_verbatim_and_its_boxes_hold_its_words(corpus: Corpus) -> None:
-    reply = corpus.ask("What is the yearly rent?")
+    reply = corpus.ask("What is the yearly rent?", threshold=LENIENT)
     assert not reply.abstained
     citation = reply.statements[0].citations[0]
     assert (citation.document, citation.page) == ("lease.pdf", 1)
@@ -46,14 +50,16 @@ def test_an_answer_is_verbatim_and_its_boxes_hold_its_words(corpus: Corpus) -> N
 
 
 def test_what_is_not_there_is_declined_with_the_nearest_passages(corpus: Corpus) -> None:
-    reply = corpus.ask("Who won the chess olympiad in Budapest?")
+    reply = corpus.ask("Who won the chess olympiad in Budapest?", threshold=LENIENT)
     assert reply.abstained and reply.statements == ()
 
 
 def test_without_the_page_that_says_it_the_corpus_declines(corpus: Corpus) -> None:
     from bakeoff.tasks.documents.records import PageRef
 
-    reply = corpus.ask("What deposit has the tenant paid?", scope=Scope(without=frozenset({PageRef("lease.pdf", 2)})))
+    reply = corpus.ask(
+        "What deposit has the tenant paid?", scope=Scope(without=frozenset({PageRef("lease.pdf", 2)})), threshold=LENIENT
+    )
     assert all(citation.page != 2 for statement in reply.statements for citation in statement.citations)
     assert all(passage.page != 2 or passage.document != "lease.pdf" for passage in reply.passages)
 
@@ -63,8 +69,8 @@ def test_a_changed_file_is_replaced_and_a_vanished_one_forgotten(folder: Path, c
     (folder / "policy.pdf").unlink()
     report = corpus.index()
     assert report.replaced == ["lease.pdf"] and report.removed == ["policy.pdf"]
-    assert "51,000" in corpus.ask("What is the yearly rent?").statements[0].text
-    assert corpus.ask("In which class do employees travel on trains?").abstained
+    assert "51,000" in corpus.ask("What is the yearly rent?", threshold=LENIENT).statements[0].text
+    assert corpus.ask("In which class do employees travel on trains?", threshold=LENIENT).abstained
     kept = b"".join(path.read_bytes() for path in sorted((folder / FOLDER).rglob("*")) if path.is_file())
     assert b"second class" not in kept and b"48,000" not in kept
 
@@ -74,13 +80,13 @@ def test_who_may_not_read_a_document_gets_the_answer_of_a_corpus_without_it(fold
     rules = read_access({"secret/*": ["board"], "*": ["*"]})
     with Corpus.create(folder, embedder="") as corpus:
         corpus.index(readers=rules)
-        told = corpus.ask(question, scope=Scope(principals=frozenset({"board"})))
+        told = corpus.ask(question, scope=Scope(principals=frozenset({"board"})), threshold=LENIENT)
         assert "Northwind" in told.statements[0].text
-        refused = corpus.ask(question, scope=Scope(principals=frozenset({"staff"})))
+        refused = corpus.ask(question, scope=Scope(principals=frozenset({"staff"})), threshold=LENIENT)
     (folder / "secret" / "merger.pdf").unlink()
     with Corpus.create(folder, embedder="") as corpus:
         corpus.index(readers=rules)
-        never = corpus.ask(question, scope=Scope(principals=frozenset({"staff"})))
+        never = corpus.ask(question, scope=Scope(principals=frozenset({"staff"})), threshold=LENIENT)
     assert (refused.statements, refused.passages, refused.support) == (never.statements, never.passages, never.support)
 
 
@@ -115,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_indexed(folder: 
 def test_a_file_that_breaks_leaves_its_last_good_version(folder: Path, corpus: Corpus) -> None:
     (folder / "lease.pdf").write_bytes(b"%PDF-1.7 and then nothing")
     assert [problem.name for problem in corpus.index().problems] == ["lease.pdf"]
-    assert "48,000" in corpus.ask("What is the yearly rent?").statements[0].text
+    assert "48,000" in corpus.ask("What is the yearly rent?", threshold=LENIENT).statements[0].text
 
 
 def test_a_folder_that_was_not_indexed_says_what_to_type(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_what_is_wrong_with_the_data_is_said(base: Path, data: dict, error: type
 
 def test_a_question_about_a_document_that_is_not_there_is_refused(base: Path) -> None:
     (base / "papers" / "policy.pdf").unlink()
-    with pytest.raises(BadData, match="'policy.pdf', which is not in the corpus"):
+    with pytest.raises(BadData, match=r"'policy\.pdf', which is not in the corpus"):
         DocumentsTask().load({"source": "papers", "questions": "q.jsonl"}, base=base)
 
 

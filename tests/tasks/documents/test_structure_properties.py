@@ -127,10 +127,12 @@ def explained(raw: RawPage, glyph: int, page: Page) -> bool:
     character, box = kind_of(ord(raw.chars[glyph])).text, raw.boxes[glyph].astype(float)
     if character in "-\u2010\u2011":
         return True
+    # Three prints may each be a little beside the one before.
+    near = 0.36 * float(raw.sizes[glyph])
     inside = [
         other
         for other, where in zip(page.text, page.boxes, strict=True)
-        if not np.isnan(where).any() and (where[:2] <= box[:2] + 1.5).all() and (where[2:] >= box[2:] - 1.5).all()
+        if not np.isnan(where).any() and (where[:2] <= box[:2] + near).all() and (where[2:] >= box[2:] - near).all()
     ]
     return character in inside or any(unicodedata.decomposition(other) for other in inside)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import adversarial_base
 import pytest
 from adversarial_base import TableSpec, page_of_blocks
+from attacks_by_hand import ATTACKS, FALSE_ROWS, TRUE_ROWS
 
 from bakeoff.errors import BadData
 from bakeoff.tasks.documents.evidence import Quote, whole_sentences
@@ -61,7 +64,10 @@ def text(statement: str, words: str, **how: object) -> Verdict:
         ("The notice period is thirty days.", "The notice period is thirty (30) days."),
         ("It ends on 2022-12-31.", "It ends on December 31, 2022."),
         ("It ends on 31 December 2022.", "It ends on Dec. 31, 2022."),
-        ("It ends on 12/31/2022.", "It ends on the 31st of December, 2022.".replace("the 31st of December, 2022", "31st of December 2022")),
+        (
+            "It ends on 12/31/2022.",
+            "It ends on the 31st of December, 2022.".replace("the 31st of December, 2022", "31st of December 2022"),
+        ),
         ("Profit fell in FY2022.", "Profit fell in fiscal year 2022."),
         ("Profit fell in Q4 2022.", "Profit fell in the fourth quarter of 2022.".replace("the fourth", "fourth")),
         ("The tenant doesn't pay rent.", "The tenant does not pay rent."),
@@ -89,88 +95,9 @@ def test_other_spellings_of_the_same_are_kept(statement, words):
     assert text(statement, words) == Verdict(True, "ok")
 
 
-# What an attacker would write. Each: statement, what the page says, and the reasons that would do.
-
-ATTACKS = [
-    ("Sales rose to $5.4 million.", "Sales rose to $5.4 billion.", {"unit"}),
-    ("Sales rose to 5.4 billion.", "Sales rose to $5.4 billion.", {"unit"}),
-    ("Sales rose to US$5.4 billion.", "Sales rose to $5.4 billion.", {"unit"}),
-    ("Sales rose to $5.4 billion.", "Sales rose to C$5.4 billion.", {"unit"}),
-    ("Sales rose to $5 billion.", "Sales rose to $5.4 billion.", {"number"}),
-    ("The price is EUR 1.", "The price is EUR 1.000.", {"number", "unit"}),
-    ("See Section 5.1.", "See Section 5.10.", {"number", "unit"}),
-    ("Use version 1.2.30.", "Use version 1.2.3.", {"unsupported", "number"}),
-    ("The gap is 5 million.", "The gap is 5 mm.", {"number", "unit"}),
-    ("The loss was $5 million.", "The loss was $(5) million.", {"number", "unit", "unsupported", "left_out"}),
-    ("The margin was 5%.", "The margin was -5%.", {"number"}),
-    ("The margin changed by 5 percentage points.", "The margin changed by 5%.", {"unit"}),
-    ("The margin changed by 50 basis points.", "The margin changed by 0.5%.", {"number", "unit", "unsupported"}),
-    ("The fee is 5%.", "The fee is up to 5%.", {"quantifier"}),
-    ("The fee is at most 5%.", "The fee is at least 5%.", {"quantifier"}),
-    ("It ends on 06/05/2022.", "It ends on 05/06/2022.", {"date", "unsupported", "number"}),
-    ("Profit fell in 2022.", "Profit fell in fiscal 2022.", {"date"}),
-    ("Profit fell in fiscal 2022.", "Profit fell in 2022.", {"date"}),
-    ("Profit fell in Q4 2022.", "Profit fell in Q4 FY2022.", {"date"}),
-    ("Profit fell in Q3 2022.", "Profit fell in the third quarter of 2021.", {"date"}),
-    ("In December 2022 employees left.", "In December, 2022 employees left.", {"date", "number"}),
-    ("Few directors resigned.", "A few directors resigned.", {"quantifier", "left_out"}),
-    ("The company sold the shares it held.", "The company sold shares it held.", {"unsupported"}),
-    ("Employees, who are eligible, get a bonus.", "Employees who are eligible get a bonus.", {"order", "unsupported"}),
-    ("Acme sued Beta.", "Beta sued Acme.", {"order"}),
-    ("Acme was sued by Beta.", "Beta was sued by Acme.", {"order"}),
-    ("Prices rose from $15 to $12.", "Prices rose from $12 to $15.", {"order"}),
-    ("Sales were $5 million in 2021 and $4 million in 2022.", "Sales were $4 million in 2021 and $5 million in 2022.", {"order"}),
-    ("The seller pays the buyer.", "The buyer pays the seller.", {"order"}),
-    ("The tenant may sublet.", "The tenant may not sublet.", {"negation"}),
-    ("The accounts are audited.", "The accounts are unaudited.", {"negation"}),
-    ("The firm paid.", "The firm failed to pay.", {"negation", "left_out", "unsupported"}),
-    ("Either party is liable.", "Neither party is liable.", {"negation"}),
-    ("The tenant may sublet.", "The tenant may sublet only with consent.", {"quantifier"}),
-    ("The tenant may sublet.", "If the landlord agrees, the tenant may sublet.", {"left_out", "quantifier"}),
-    ("The tenant may sublet.", "The tenant may sublet, unless the landlord objects.", {"negation"}),
-    ("The tenant may sublet.", "Otherwise, the tenant may sublet.", {"left_out"}),
-    ("The tenant may sublet.", "It is false that the tenant may sublet.", {"left_out"}),
-    ("Profits doubled.", "The company denies that profits doubled.", {"negation"}),
-    ("Profits doubled.", "Analysts claimed that profits doubled.", {"left_out"}),
-    ("Profits doubled.", "Profits nearly doubled.", {"quantifier"}),
-    ("Profits will double.", "Profits may double.", {"quantifier"}),
-    ("Profits doubled.", "Did profits double?", {"unsupported", "left_out"}),
-    ("Did profits double.", "Did profits double?", {"left_out", "unsupported", "order"}),
-    ("Costs fell 3%.", "Costs (excluding fuel) fell 3%.", {"negation"}),
-    ("Costs fell 3%.", "Costs fell 3% (unaudited).", {"left_out"}),
-    ("The plan covers all staff.", "The plan covers all staff (see exceptions in Annex B).", {"left_out"}),
-    ("Sales rose 5%.", "Sales rose 5%, driven by a plant that was not yet ours.", {"negation"}),
-    ("Sales fell 5%.", "Sales fell 5%, compared with a plan of 2%.", {"left_out"}),
-    ("Sales rose 5%.", "Sales rose 5% in Europe.", {"left_out", "name"}),
-    ("In 2030, the firm issued notes due.", "The firm issued notes due in 2030.", {"order"}),
-    ("In 2025, the firm agreed to pay $5 million.", "The firm agreed to pay $5 million in 2025.", {"order"}),
-    ("In 2021, sales rose 5% and costs fell 3%.", "Sales rose 5% and costs fell 3% in 2021.", {"order"}),
-    ("Sales rose 5% and costs fell 3% in 2021.", "In 2021, sales rose 5% and costs fell 3%.", {"order"}),
-    ("In 2019, the court said that Acme paid $5 million.", "The court said that Acme paid $5 million in 2019.", {"order"}),
-    ("The firm said it was insolvent in 2022.", "In 2022, the firm said it was insolvent.", {"order"}),
-    ("Jones was dismissed.", "Smith v. Jones was dismissed.", {"left_out"}),
-    ("Costs fell.", 'The manager said: "Profits doubled. Costs fell. We hired staff."', {"left_out"}),
-    ("Sales rοse 5%.", "Sales rose 5%.", {"unsupported"}),
-    ("Sales rose 5\u200b0%.", "Sales rose 50%.", {"bad_character"}),
-    ("Sales rose \u202e05%.", "Sales rose 50%.", {"bad_character"}),
-    ("Sales rose ٥%.", "Sales rose 5%.", {"bad_character"}),
-    ("Sales rose ５%.", "Sales rose 5%.", {"bad_character"}),
-    ("Sales rose 5²%.", "Sales rose 5%.", {"unsupported", "number", "left_out", "unit"}),
-    ("Sales rose 5̶%.", "Sales rose 5%.", {"unsupported", "unit", "number", "left_out"}),
-    ("The US office closed.", "The us office closed.", {"name", "unsupported"}),
-    ("Polish workers left.", "All polish workers left.", {"quantifier"}),
-    ("Class B shares vote.", "Class A shares vote.", {"name", "unsupported"}),
-    ("Exhibit A applies to Acme Finance.", "Exhibit A applies to Acme Finance (USA).", {"left_out", "name"}),
-    ("The Smiths own it.", "The Smith owns it.", {"name", "unsupported"}),
-    ("Resign the lease.", "Re-sign the lease.", {"unsupported", "left_out"}),
-    ("Its tax fell. It was sold.", "Its tax fell.", {"unsupported", "left_out", "number", "order"}),
-    ("The margin was 41.2% to 43.7%.", "The margin was 41.2% or 43.7%.", {"left_out"}),
-    ("About 5% left.", "About 5% of managers left.", {"left_out"}),
-    ("Nobody but the auditor objected.", "Nobody but the auditors objected.", {"unsupported"}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("statement", "words", "reasons"), ATTACKS, ids=[f"{at}: {each[0][:40]}" for at, each in enumerate(ATTACKS)])
+@pytest.mark.parametrize(
+    ("statement", "words", "reasons"), ATTACKS, ids=[f"{at}: {each[0][:40]}" for at, each in enumerate(ATTACKS)]
+)
 def test_attacks_on_sentences_are_refused(statement, words, reasons):
     verdict = text(statement, words)
     assert not verdict.accepted
@@ -199,7 +126,13 @@ def test_a_quote_must_stand_on_its_own_page():
 
 @pytest.mark.parametrize(
     "altered",
-    ["The rent increases by 8% on each anniversary", "The rent increases  by 3% on each anniversaryy", "the rent increases by 3%", "The rent increases by 3 %", "The rent incr eases by 3%"],
+    [
+        "The rent increases by 8% on each anniversary",
+        "The rent increases  by 3% on each anniversaryy",
+        "the rent increases by 3%",
+        "The rent increases by 3 %",
+        "The rent incr eases by 3%",
+    ],
 )
 def test_a_quote_that_is_a_character_off_is_no_quote(altered):
     rent = "The rent increases by 3% on each anniversary of the commencement date."
@@ -233,7 +166,10 @@ def test_spans_of_a_quote_must_hold_its_words():
 def test_a_quote_cut_out_of_its_sentence_is_read_with_the_whole_sentence():
     words = "The Tenant shall not sublet the Premises without consent."
     assert text("Sublet the Premises.", words, quote="sublet the Premises").reason == "negation"
-    assert text("The Tenant shall not sublet the Premises.", words, quote="The Tenant shall not sublet the Premises").reason == "negation"
+    assert (
+        text("The Tenant shall not sublet the Premises.", words, quote="The Tenant shall not sublet the Premises").reason
+        == "negation"
+    )
 
 
 def test_what_the_quote_leaves_out_cannot_be_stated():
@@ -245,7 +181,12 @@ def test_what_the_quote_leaves_out_cannot_be_stated():
 # Sentences that do not stand alone
 
 
-LIST = (("paragraph", "The tenant shall not:"), ("list", "(a) keep animals;"), ("list", "(b) change the locks; or"), ("list", "(c) smoke."))
+LIST = (
+    ("paragraph", "The tenant shall not:"),
+    ("list", "(a) keep animals;"),
+    ("list", "(b) change the locks; or"),
+    ("list", "(c) smoke."),
+)
 
 
 def test_an_item_of_a_list_needs_the_words_that_introduce_it():
@@ -271,7 +212,9 @@ def test_an_item_whose_beginning_is_nowhere_supports_nothing():
 
 
 def test_a_sentence_that_breaks_off_supports_nothing():
-    assert not said("The company did not pay dividends to", ("paragraph", "The company did not pay dividends to"), ("heading", "Acme"))
+    assert not said(
+        "The company did not pay dividends to", ("paragraph", "The company did not pay dividends to"), ("heading", "Acme")
+    )
 
 
 def test_a_sentence_over_a_page_break_is_one_sentence():
@@ -295,57 +238,57 @@ def test_a_sentence_over_a_page_break_is_one_sentence():
 
 
 def test_sentences_are_rather_joined_than_cut():
-    for words in ("He met Smith v. Jones today.", 'She said: "No. We do not." Then she left.', "The (A. Smith. B. Jones) case ended."):
+    for words in (
+        "He met Smith v. Jones today.",
+        'She said: "No. We do not." Then she left.',
+        "The (A. Smith. B. Jones) case ended.",
+    ):
         assert whole_sentences(words)[0].end >= len(words.split(" Then")[0]) - 1
-    assert len(whole_sentences("Costs fell. Sales rose. A 5\" pipe broke. It was old.")) == 4
+    assert len(whole_sentences('Costs fell. Sales rose. A 5" pipe broke. It was old.')) == 4
 
 
 # Several places
 
 
 def test_parts_of_two_places_make_no_statement():
-    quotes = [stands("filing.pdf", "Walden Stores is the largest customer of the North America segment."), stands("filing.pdf", "The acquisition of Tallow Creek Foods closed on April 4, 2022.")]
+    quotes = [
+        stands("filing.pdf", "Walden Stores is the largest customer of the North America segment."),
+        stands("filing.pdf", "The acquisition of Tallow Creek Foods closed on April 4, 2022."),
+    ]
     assert verify("The acquisition of Walden Stores closed on April 4, 2022.", quotes, page_of).reason == "stitched"
-    assert verify("Tallow Creek Foods is the largest customer of the North America segment.", quotes, page_of).reason == "stitched"
+    assert (
+        verify("Tallow Creek Foods is the largest customer of the North America segment.", quotes, page_of).reason == "stitched"
+    )
 
 
 def test_whole_sentences_of_one_document_may_stand_together():
-    one, other = "Walden Stores is the largest customer of the North America segment.", "The acquisition of Tallow Creek Foods closed on April 4, 2022."
+    one, other = (
+        "Walden Stores is the largest customer of the North America segment.",
+        "The acquisition of Tallow Creek Foods closed on April 4, 2022.",
+    )
     assert verify(f"{one} {other}", [stands("filing.pdf", one), stands("filing.pdf", other)], page_of)
     elsewhere = "The rent increases by 3% on each anniversary of the commencement date."
     assert verify(f"{one} {elsewhere}", [stands("filing.pdf", one), stands("lease.pdf", elsewhere)], page_of).reason == "stitched"
 
 
 def test_a_sentence_that_points_back_stays_with_the_one_it_points_to():
-    page = page_of_blocks(1, [("paragraph", "Beta was sued in 2019. The case is open. Acme was audited. It paid a fine of $5 million.")])
+    page = page_of_blocks(
+        1, [("paragraph", "Beta was sued in 2019. The case is open. Acme was audited. It paid a fine of $5 million.")]
+    )
 
     def one(document: str, number: int) -> Page:
         return page
 
     quotes = [Quote("a", 1, "Beta was sued in 2019."), Quote("a", 1, "It paid a fine of $5 million.")]
     assert verify("Beta was sued in 2019. It paid a fine of $5 million.", quotes, one).reason == "stitched"
-    assert verify("Acme was audited. It paid a fine of $5 million.", [Quote("a", 1, "Acme was audited. It paid a fine of $5 million.")], one)
+    assert verify(
+        "Acme was audited. It paid a fine of $5 million.", [Quote("a", 1, "Acme was audited. It paid a fine of $5 million.")], one
+    )
 
 
 # Rows
 
 INCOME = TableSpec("Income", "USD million", (("", "2022", "2021"), ("Net revenue", "86,392", "79,474"), ("Interest expense", "(939)", "(1,863)"), ("Europe",), ("Snacks, net of tax", "7,012", "6,944")))  # fmt: skip
-
-TRUE_ROWS = [
-    "Net revenue was $86,392 million in 2022.", "In 2021, net revenue was $79.474 billion.", "Net revenue | 2022 | 86,392 USD million", "Net revenue (2022): $86.392 billion",
-    "Net revenue for 2022 was 86,392 million US dollars.", "Net revenue was $86,392 million in 2022 and $79,474 million in 2021.", "Net revenue was $86,392 million in 2022, compared with $79,474 million in 2021.",
-    "Interest expense was (939) USD million in 2022.", "Interest expense was -$939 million in 2022.", "Europe: Snacks, net of tax was $7,012 million in 2022.", "Net revenue 86,392 79,474",
-]  # fmt: skip
-
-FALSE_ROWS = [
-    "Net revenue was $79,474 million in 2022.", "Net revenue was $86,392 million.", "Net revenue was $86,392 billion in 2022.", "Net revenue was 86,392 in 2022.", "Net revenue was $86,392 in 2022.",
-    "Net revenue was €86,392 million in 2022.", "Revenue was $86,392 million in 2022.", "Net revenue rose to $86,392 million in 2022.", "Net revenue was about $86,392 million in 2022.",
-    "Net revenue was $86,392 million in fiscal 2022.", "Net revenue was $86,392 million in 2022 and 2021.", "Net revenue was $86,392 million in 2021 and $79,474 million in 2022.",
-    "Interest expense was $939 million in 2022.", "Interest expense was 939 USD million in 2022.", "Snacks, net of tax was $7,012 million in 2022.", "Europe: Snacks was $7,012 million in 2022.",
-    "Europe: Net revenue was $86,392 million in 2022.", "Interest expense was $86,392 million in 2022.", "Net revenue was not $86,392 million in 2022.", "Was net revenue $86,392 million in 2022?",
-    "$86,392 million in 2022.", "Net revenue in 2022.", "Net revenue 79,474 86,392", "Net revenue was $86 billion in 2022.", "Net revenue was $86,392 million at most in 2022.",
-    "Net revenue was $86,392 million in 2022, up from 2021.", "Net revenue | 2021 | 86,392 USD million", "Net revenue and interest expense were $86,392 million in 2022.", "Europe: $7,012 million in 2022.",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("statement", TRUE_ROWS)
@@ -360,7 +303,9 @@ def test_a_row_says_nothing_else(statement):
 
 def test_only_quoted_cells_count():
     page = page_of_blocks(1, [("caption", "Income"), INCOME])
-    cells = {page.text[cell.span.start : cell.span.end]: cell.span for cell in page.tables[0].cells if cell.span.end > cell.span.start}
+    cells = {
+        page.text[cell.span.start : cell.span.end]: cell.span for cell in page.tables[0].cells if cell.span.end > cell.span.start
+    }
 
     def check(statement: str, *words: str) -> Verdict:
         quote = Quote("a", 1, " ".join(words), tuple(cells[word] for word in words))
@@ -374,7 +319,10 @@ def test_only_quoted_cells_count():
 
 
 def test_headers_of_a_table_that_goes_on_come_from_the_page_before():
-    first = page_of_blocks(1, [("caption", "Income"), TableSpec("Income", "USD million", (("", "2022", "2021"), ("Net revenue", "86,392", "79,474")))])
+    first = page_of_blocks(
+        1,
+        [("caption", "Income"), TableSpec("Income", "USD million", (("", "2022", "2021"), ("Net revenue", "86,392", "79,474")))],
+    )
     second = page_of_blocks(2, [TableSpec("", "USD million", (("Goodwill", "18,202", "18,381"),))])
     table = second.tables[0]
     cells = tuple(type(cell)(cell.row, cell.column, cell.span, cell.box, header=cell.column == 0) for cell in table.cells)
@@ -434,7 +382,24 @@ def test_hostile_sizes_end_quickly():
 
 
 def test_reading_never_fails_and_covers_what_it_reads():
-    for words in ("", "٣٤", "$", "-", "12,34,56", "1.2.3.4.", "…", "1" * 90, "FY", "Q5 2022", "31 February 2022", "(((", "a'b'c'", "\ud800", "½", "x" * 50_000):
+    for words in (
+        "",
+        "٣٤",
+        "$",
+        "-",
+        "12,34,56",
+        "1.2.3.4.",
+        "…",
+        "1" * 90,
+        "FY",
+        "Q5 2022",
+        "31 February 2022",
+        "(((",
+        "a'b'c'",
+        "\ud800",
+        "½",
+        "x" * 50_000,
+    ):
         tokens = tokens_of(words)
         assert all(0 <= token.start < token.end <= len(words) for token in tokens)
-        assert all(one.end <= other.start for one, other in zip(tokens, tokens[1:], strict=False))
+        assert all(one.end <= other.start for one, other in itertools.pairwise(tokens))

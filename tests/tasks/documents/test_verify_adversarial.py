@@ -89,6 +89,10 @@ def test_the_generator_can_fail_a_verifier_that_only_looks_for_words(base):
         return plain - {"was", "in", "for", "amounted", "to", "usd", "eur", "million", "thousand", "%"}
 
     cases = adversarial(base, 1_500, seed=1)
-    passed = Counter(case.kind for case in cases if words(case.statement) <= set().union(*(words(quote.text) for quote in case.quotes)))
+    passed = Counter(
+        case.kind for case in cases if words(case.statement) <= set().union(*(words(quote.text) for quote in case.quotes))
+    )
     assert sum(passed.values()) >= 200
-    assert {"stitched", "roles_swapped", "values_swapped", "scope_widened", "quote_cut", "time_moved", "row_wrong_column"} <= set(passed)
+    assert {"stitched", "roles_swapped", "values_swapped", "scope_widened", "quote_cut", "time_moved", "row_wrong_column"} <= set(
+        passed
+    )

@@ -95,6 +95,9 @@ def choose(ranking: Ranking, most: int) -> list[Candidate]:
 
 
 def _same(one: Candidate, other: Candidate) -> bool:
+    if len(one.parts) > 1 and len(other.parts) > 1 and one.parts[0] == other.parts[0] and one.parts != other.parts:
+        # Items of one list, or rows of one group, share what stands before them.
+        return False
     if one.text in other.text or other.text in one.text:
         return True
     both = one.terms | other.terms

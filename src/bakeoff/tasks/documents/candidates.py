@@ -175,7 +175,9 @@ def _sentences(rank: int, passage: Passage, page_of: PageOf) -> Iterator[Candida
             if number == 0 and opening is not None and (item or _follows_opening(chunk, opening, start)):
                 ranges.insert(0, opening)
             candidate = _quoted(chunk, ranges, rank, passage, page_of)
-            if candidate is not None:
+            # What introduces a list says something only with its items, where these are here.
+            introduces = number == len(spans) - 1 and _OPENS_LIST.search(line) and chunk.text[end:].strip()
+            if candidate is not None and not introduces:
                 yield candidate
         if spans and _OPENS_LIST.search(line):
             opening = (start + spans[-1].start, start + spans[-1].end)

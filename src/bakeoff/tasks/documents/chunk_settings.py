@@ -1,4 +1,4 @@
-"""How a document is cut into chunks: three numbers, kept with the corpus so that every document in it is cut alike."""
+"""How a document is cut into chunks: three numbers. All documents of one corpus should be cut alike."""
 
 from __future__ import annotations
 

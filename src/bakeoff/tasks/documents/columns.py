@@ -165,7 +165,7 @@ def _gutters(boxes: NDArray, body: float) -> Iterator[float]:
         tall[:-step] |= inked[step:]
     before = np.logical_or.accumulate(tall, axis=1)
     after = np.logical_or.accumulate(tall[:, ::-1], axis=1)[:, ::-1]
-    rows = (before & after & ~inked).sum(axis=0)
+    rows = (before & after & ~tall).sum(axis=0)
     for _ in range(MOST_GUTTERS):
         best = int(rows.argmax())
         most = int(rows[best])

@@ -92,8 +92,11 @@ class Reader:
         text = page.text[sentence.start : sentence.end]
         begun = not (first and running and _bare_item(text)[:1].islower())
         ended = not (last and block.kind == "paragraph" and _BREAKS_OFF.search(text))
+        # A heading names what is said below it, and says nothing.
+        ended = ended and not (block.kind == "heading" and not _ENDS.search(text))
         if first and running:
-            above = self._before(document, page, index)
+            # Other pages are read only where this one leaves a sentence open.
+            above = self._before(document, page, index) if text[:1].islower() or text[:1] in ",;)" else None
             if above is not None and _goes_on(above[0].text[above[1].start : above[1].end], text):
                 segments.insert(0, above)
                 begun = True
@@ -102,7 +105,7 @@ class Reader:
                 segments.insert(0, opening)
                 lead, begun = 1, True
         if last and running:
-            below = self._after(document, page, index)
+            below = None if _ENDS.search(text) else self._after(document, page, index)
             if below is not None and _goes_on(text, below[0].text[below[1].start : below[1].end]):
                 segments.append(below)
                 ended = True

@@ -115,8 +115,12 @@ def address_of(url: str, schema: str) -> Address:
             fix="use small letters, digits and _, at most 63, not beginning with a digit or pg_",
         )
     user, host, port, database = (str(given.get(name) or "") for name in ("user", "host", "port", "dbname"))
-    shown = f"postgresql://{user + '@' if user else ''}{host}{':' + port if port else ''}/{database}"
-    shown += "" if schema == "bakeoff" else f"?schema={schema}"
+    # A host that begins with / is the folder of a socket, which an address can only name behind the question mark.
+    behind = {
+        name: value for name, value in (("host", host * host.startswith("/")), ("schema", schema)) if value not in ("", "bakeoff")
+    }
+    shown = f"postgresql://{user + '@' if user else ''}{'' if 'host' in behind else host}{':' + port if port else ''}/{database}"
+    shown += f"?{urlencode(behind, safe='/')}" if behind else ""
     kept = {
         "connect_timeout": "10", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
         "fallback_application_name": "bakeoff", **given, "client_encoding": "UTF8",
@@ -364,10 +368,10 @@ def _said(error: Error, address: Address, busy_seconds: float) -> BakeoffError |
         return RunError(f"The corpus {where} cannot be written to ({primary}).", fix="connect to the primary server")
     if isinstance(error, (errors.DiskFull, errors.OutOfMemory, errors.ConfigurationLimitExceeded, errors.IoError)):
         return RunError(f"The server of {where} is out of room, or its disk fails ({primary}).", fix="free some space there; nothing was changed")  # fmt: skip
-    if isinstance(error, errors.ProgramLimitExceeded):
-        return BadData(f"The corpus {where} cannot keep this ({primary}).", fix="use shorter names, or fewer dimensions")
+    if isinstance(error, (errors.ProgramLimitExceeded, errors.NumericValueOutOfRange)):
+        return BadData(f"The corpus {where} cannot keep this ({primary}).", fix="use shorter names, or smaller numbers")
     if isinstance(error, (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName, errors.DataCorrupted,
-                          errors.IndexCorrupted, errors.UndefinedFunction, errors.UndefinedObject)):  # fmt: skip
+                          errors.IndexCorrupted, errors.UndefinedFunction, errors.UndefinedObject, errors.DataException)):  # fmt: skip
         return damaged(address, primary)
     if isinstance(error, (errors.OperationalError, errors.InternalError)) or "closed" in primary:
         return RunError(
@@ -379,7 +383,8 @@ def _said(error: Error, address: Address, busy_seconds: float) -> BakeoffError |
 def damaged(address: Address, what: str) -> BadData:
     """What is said of tables that can be read and make no sense."""
     return BadData(
-        f"{address.shown} is damaged ({what}).", fix="index the folder again into a new schema, or restore the schema from a backup"
+        f"{address.shown} is damaged ({what}).",
+        fix="index the folder again into a new schema, or restore the schema from a backup",
     )
 
 

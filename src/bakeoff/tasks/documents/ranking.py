@@ -155,4 +155,4 @@ def _near(terms: Sequence[str], text: str) -> float:
 
 def _is_fragment(candidate: Candidate) -> bool:
     """A heading or a line without an end: quoted only where nothing better is there."""
-    return candidate.kind == "sentence" and not re.search(r"[.!?:;。！？][\"'”’)\]]*$", candidate.text)
+    return candidate.kind == "sentence" and not re.search(r"[.!?;。！？][\"'”’)\]]*$", candidate.text)
