@@ -161,8 +161,13 @@ class Server:
                 == 0
             ):  # type: ignore[call-overload]
                 return programs
-        copy = self.home / "programs"
+        # A wheel keeps its libraries in a folder beside its own, and finds them by the way from one to the other.
+        package = programs.parents[1]
+        libraries = package.with_name(package.name + ".libs")
+        copy = self.home / "programs" / package.name / programs.parent.name
         shutil.copytree(programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+        if libraries.is_dir():
+            shutil.copytree(libraries, self.home / "programs" / libraries.name, symlinks=True)
         return copy / programs.name
 
 

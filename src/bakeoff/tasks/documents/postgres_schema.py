@@ -142,7 +142,7 @@ def connect(address: Address) -> Connection:
     try:
         db: Connection = psycopg.connect(address.conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        failed = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        failed = (str(error).strip() or type(error).__name__).splitlines()[0].strip()
     if failed:  # raised out of the block: the error beneath holds the connection's parameters
         password = psycopg.conninfo.conninfo_to_dict(address.conninfo).get("password")
         if password:
@@ -177,7 +177,7 @@ def open_corpus(db: Connection, address: Address, *, create: bool, busy_seconds:
                 _make(db, address, extension)
         found = _state(db, address)
     if found is None:
-        raise BadData(f"There is no corpus in {address.shown}.", fix=f"make one: bakeoff index DIR --store {address.shown}")
+        raise BadData(f"There is no corpus in {address.shown}.", fix=f"make one: bakeoff index DIR --store '{address.shown}'")
     version, identity = found
     if version > VERSION:
         raise BadData(
