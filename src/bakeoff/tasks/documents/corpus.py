@@ -127,7 +127,8 @@ class Corpus:
             opened.close()
             raise BadData(
                 f"The corpus of {folder} was made with the embedder {kept!r}, not {embedder!r}.",
-                fix=f"leave the embedder out, or delete {store or folder / FOLDER} and index again",
+                # The address of a store may hold a password: it is not repeated.
+                fix=f"leave the embedder out, or delete {'that store' if store else folder / FOLDER} and index again",
             )
         return cls(opened, folder=folder)
 

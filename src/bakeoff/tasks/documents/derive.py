@@ -13,8 +13,8 @@ Nothing may be added, and no other word may be left out: what looks like a detai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bakeoff.tasks.documents.evidence import SentenceUnit
 from bakeoff.tasks.documents.verify_facts import Token, is_year, tokens_of, unit_of, word_set
@@ -79,6 +79,7 @@ _LONGEST_TIME = 9
 _INTRODUCES = word_set("the each a an collectively together hereinafter or this and ,")
 """What may stand before the name in a parenthesis that gives one: (collectively, the "Holders")."""
 
+_ENUMERATES = re.compile(r"[a-zA-Z]|[ivxlc]{1,6}|[IVXLC]{1,6}")
 _BULLETS = frozenset("•●▪◦‣·*")
 
 _EXCEPTIONS = word_set(
@@ -86,14 +87,6 @@ _EXCEPTIONS = word_set(
 )
 
 _TURNS = word_set("not no never except excluding only unless if net")
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """How far a statement follows a sentence: `held` when it does; else the furthest token of the statement that still fitted."""
-
-    held: bool
-    reached: int = 0
 
 
 def follows(statement: Sequence[Token], unit: SentenceUnit) -> bool:
@@ -150,7 +143,7 @@ def _list_skips(tokens: Sequence[Token], lead: int) -> tuple[list[tuple[int, int
         body = item + 1
     elif len(keys) == 3 and keys[0] == "(" and keys[2] == ")":
         body = item + 3
-    elif len(keys) > 1 and keys[1] in (".", ")") and (tokens[item].kind == "number" or len(keys[0]) <= 4):
+    elif len(keys) > 1 and keys[1] in (".", ")") and (tokens[item].kind == "number" or _ENUMERATES.fullmatch(keys[0])):
         body = item + 2
     if body > item:
         skips.append((item, body))

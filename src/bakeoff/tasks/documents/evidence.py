@@ -18,6 +18,19 @@ from bakeoff.tasks.documents.sentences import sentence_spans
 PageOf = Callable[[str, int], Page]
 """``page_of(document, number)``; raises BadData where there is no such page (or the asker may not see it)."""
 
+
+def remembering(page_of: PageOf) -> PageOf:
+    """The same pages, each fetched once: for the time of one answer."""
+    known: dict[tuple[str, int], Page] = {}
+
+    def page(document: str, number: int) -> Page:
+        if (document, number) not in known:
+            known[document, number] = page_of(document, number)
+        return known[document, number]
+
+    return page
+
+
 LONGEST_QUOTE = 6_000
 MOST_PLACES = 12
 """A quote that stands in more places of a page than this is tried at the first ones only."""

@@ -22,7 +22,7 @@ from bakeoff.models.llm import Message
 from bakeoff.tasks.documents.answer import choose
 from bakeoff.tasks.documents.candidates import Candidate, candidates_near
 from bakeoff.tasks.documents.chat_model import ChatModel
-from bakeoff.tasks.documents.evidence import PageOf
+from bakeoff.tasks.documents.evidence import PageOf, remembering
 from bakeoff.tasks.documents.ranking import rank
 from bakeoff.tasks.documents.records import Passage, Reply, Statement
 from bakeoff.tasks.documents.support import DEFAULT, SupportModel, features
@@ -118,6 +118,7 @@ def generate(
             fix="most is at least 1, threshold in [0, 1], and fallback 'extract' or 'abstain'",
         )
     started = time.perf_counter()
+    page_of = remembering(page_of)
     ranking = rank(question, passages, page_of)
     support = support_model.support(features(question, passages)) if passages else 0.0
     timings: dict[str, float] = {}

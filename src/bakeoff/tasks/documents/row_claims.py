@@ -7,6 +7,7 @@ beside another column's header is another claim.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -57,6 +58,7 @@ _MOST_STEPS = 4_000
 _IN_WHAT = word_set(
     "in millions thousands billions million thousand billion $ USD US usd us dollars except per share data amounts and of"
 )
+_NAMES = re.compile(r"[^\W\d_]{2}|^(?:19|20)\d\d$")
 _NOTE_MARKS = frozenset(f"{number}|" for number in range(1, 30)) | frozenset("abcdefghij")
 _SINGULAR = {"years": "year", "months": "month", "quarters": "quarter", "weeks": "week"}
 
@@ -87,7 +89,8 @@ def claims(statement: str, unit: RowUnit) -> bool:
     for value in unit.values:
         # "(2022)" after a label is a header, where it is one, and no negative figure.
         header = " ".join(value.path)
-        statement = statement.replace(f"({header})", header) if header else statement
+        if _NAMES.search(header):
+            statement = statement.replace(f"({header})", header)
     for text in dict.fromkeys((statement, " ".join(statement.replace(" | ", " ").split()))):
         if any(_is_sound(items, unit) for items in _readings(tokens_of(text, accounting=True), 0, patterns, (), 0, [0])):
             return True
