@@ -199,7 +199,9 @@ def write_page(corpus: Corpus, question: str, reply: Reply, path: Path | None = 
 
     record = reply_json(question, reply)
     pictures = [picture_of(corpus, document, page, scope or EVERYTHING) for document, page in cited_pages(record)]
-    made = answer_page(record, [PagePicture(*each) for each in pictures], corpus=corpus.folder.resolve().name if corpus.folder else "")
+    made = answer_page(
+        record, [PagePicture(*each) for each in pictures], corpus=corpus.folder.resolve().name if corpus.folder else ""
+    )
     to = path or Path(tempfile.mkdtemp(prefix="bakeoff-answer-")) / "answer.html"
     to.write_text(made, encoding="utf-8")
     return to
