@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Found:
     score: float
 
 
-class Peer:
+class Peer(ABC):
     """The bench's side of a peer's pipeline. A subclass cuts, indexes, finds and words; see `langchain_peer`, `llamaindex_peer`."""
 
     model: str
@@ -103,21 +104,21 @@ class Peer:
         self._hold(splits, vectors)
         return self
 
+    @abstractmethod
     def cut(self, pages: Sequence[Split]) -> list[Split]:
         """Pages into pieces."""
-        raise NotImplementedError
 
+    @abstractmethod
     def build(self) -> None:
         """Make the pipeline's index of `splits_` and `vectors_`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def find(self, question: str, scope: Scope) -> list[Found]:
         """The pieces for a question, best first; none from a page that is out of scope."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prompt(self, question: str, found: Sequence[Found]) -> str:
         """The pipeline's own prompt."""
-        raise NotImplementedError
 
     def word(self, question: str, found: Sequence[Found]) -> Written:
         """The language model's reply to the pipeline's prompt."""
