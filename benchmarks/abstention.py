@@ -4,7 +4,7 @@
 
 Makes the default corpus, asks its questions, and asks the answerable ones again with every page taken out that answers them. A model of support is
 fitted on all folds of documents but one and judged on that one. Prints what each threshold declines and answers, with Clopper-Pearson intervals, then the model
-that is fitted on everything (`bakeoff.tasks.documents.support.DEFAULT`). The last line is one JSON document.
+that is fitted on everything (`bakeoff.tasks.documents.reply.support.DEFAULT`). The last line is one JSON document.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import json
 import tempfile
 from pathlib import Path
 
-from bakeoff.tasks.documents.abstain import abstention_curve, choose_threshold
-from bakeoff.tasks.documents.answer import extract
 from bakeoff.tasks.documents.corpus import Corpus
-from bakeoff.tasks.documents.corpus_made import make_corpus
-from bakeoff.tasks.documents.evaluate_values import says
-from bakeoff.tasks.documents.question_file import Question
+from bakeoff.tasks.documents.made.corpus_made import make_corpus
+from bakeoff.tasks.documents.quality.evaluate_values import says
+from bakeoff.tasks.documents.quality.question_file import Question
 from bakeoff.tasks.documents.records import Page, Scope
-from bakeoff.tasks.documents.support import DEFAULT, features, fit
+from bakeoff.tasks.documents.reply.abstain import abstention_curve, choose_threshold
+from bakeoff.tasks.documents.reply.answer import extract
+from bakeoff.tasks.documents.reply.support import DEFAULT, features, fit
 
 
 def observe(corpus: Corpus, questions: list[Question]) -> tuple[list[dict[str, float]], list[bool]]:

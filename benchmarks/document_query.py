@@ -108,8 +108,8 @@ def documents(chunks: int, count: int) -> Iterator[tuple[Any, list[Any]]]:
 
 def build(folder: Path, chunks: int, count: int, asked: int) -> dict[str, Any]:
     """Make the corpus and what the peer is given, and time the making of ours."""
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
-    from bakeoff.tasks.documents.terms import terms_of
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.index.terms import terms_of
 
     projection: dict[str, Any] = {}
     rng = np.random.default_rng(7)
@@ -186,11 +186,11 @@ def memory() -> dict[str, int]:
 def ask_ours(folder: Path, part: slice) -> dict[str, Any]:
     """Ask our store, and the whole retrieval where the model is there."""
     from bakeoff.errors import BakeoffError
-    from bakeoff.tasks.documents.embed import Embedder, open_embedder
+    from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever
+    from bakeoff.tasks.documents.index.embed import Embedder, open_embedder
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.index.terms import terms_of
     from bakeoff.tasks.documents.records import Scope
-    from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
-    from bakeoff.tasks.documents.terms import terms_of
 
     questions = json.loads((folder / "questions.json").read_text(encoding="utf-8"))[part]
     clock, before, left_out = Clock(), memory(), ""

@@ -4,7 +4,7 @@
 
 FOLDER holds ``questions.jsonl`` (FinanceBench's layout: evidence pages count from 0) and ``pdfs/``. All documents are one corpus, and every
 question is asked of all of it. The corpus is read and embedded once; `--corpus` keeps it for the next run.
-`--development` takes more questions on the same corpus, in the layout of `bakeoff.tasks.documents.question_file`.
+`--development` takes more questions on the same corpus, in the layout of `bakeoff.tasks.documents.quality.question_file`.
 
 - *hybrid*, *lexical*, *dense*: Bakeoff's retrieval in its three modes, with its defaults otherwise. *hybrid, as fused*: without the
   reranking. *hybrid, no glossary*: without the definitions of accounting terms.
@@ -34,10 +34,10 @@ import numpy as np
 from bakeoff.measure.compare import Comparison, compare
 from bakeoff.measure.paired_proportions import mcnemar
 from bakeoff.tasks.documents.corpus import Corpus
-from bakeoff.tasks.documents.embed import Embedder, open_embedder
-from bakeoff.tasks.documents.question_file import Question, read_questions
+from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever, rank_pages
+from bakeoff.tasks.documents.index.embed import Embedder, open_embedder
+from bakeoff.tasks.documents.quality.question_file import Question, read_questions
 from bakeoff.tasks.documents.records import PageRef
-from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever, rank_pages
 
 DEPTHS = (1, 3, 5, 10)
 PASSAGES = 40
@@ -127,7 +127,7 @@ def llamaindex(pages: Sequence[tuple[PageRef, str]], embedder: Embedder) -> Find
     from llama_index.core.node_parser import SentenceSplitter
     from llama_index.core.schema import Document
 
-    from bakeoff.tasks.documents.sentences import word_pieces
+    from bakeoff.tasks.documents.reply.sentences import word_pieces
 
     class Same(BaseEmbedding):
         """The embedder that Bakeoff uses."""

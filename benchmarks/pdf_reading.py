@@ -37,7 +37,9 @@ TEXT, EVERYTHING = ("raw", "visible", "text"), ("raw", "visible", "tables", "fig
 
 def read_file(path: Path, most: int) -> dict[str, Any]:
     """CPU seconds of each step over the pages of one file, and what was found."""
-    from bakeoff.tasks.documents import figures, raw, structure, tables, visible
+    from bakeoff.tasks.documents.layout import figures, structure
+    from bakeoff.tasks.documents.reading import raw, visible
+    from bakeoff.tasks.documents.tabular import tables
 
     began = time.process_time()
     pdf = raw.open_pdf(path)

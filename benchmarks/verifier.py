@@ -18,14 +18,14 @@ from pathlib import Path
 
 from bakeoff.measure.intervals import proportion
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.verify import verify
+from bakeoff.tasks.documents.reply.verify import verify
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "tasks" / "documents"))
 
 
 def read(folder: Path, most: int) -> dict[tuple[str, int], Page]:
     """The pages of the PDFs of a folder, at most `most` of each file."""
-    from bakeoff.tasks.documents.parse import parse_file
+    from bakeoff.tasks.documents.reading.parse import parse_file
 
     pages: dict[tuple[str, int], Page] = {}
     for path in sorted(folder.rglob("*.pdf")):

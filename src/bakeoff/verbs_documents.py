@@ -142,7 +142,7 @@ def open_chat_model(model: str) -> Any:
     """A language model to word answers with, or None for ''."""
     if not model:
         return None
-    from bakeoff.tasks.documents.chat_model import open_chat
+    from bakeoff.tasks.documents.reply.chat_model import open_chat
 
     return open_chat(model)
 

@@ -15,7 +15,7 @@ import attacks_on_words
 from statement_base import Base, Case, Made, base_of, plain
 from true_statements import WORDINGS
 
-from bakeoff.tasks.documents.evidence import Quote
+from bakeoff.tasks.documents.reply.evidence import Quote
 
 __all__ = ["ATTACKS", "WORDINGS", "Base", "Case", "adversarial", "base_of", "truthful"]
 

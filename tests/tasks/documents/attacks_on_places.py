@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from statement_base import MONTHS, NUMBER, Base, Made, Maker, changed_in, pick, plain
 
-from bakeoff.tasks.documents.evidence import Quote
+from bakeoff.tasks.documents.reply.evidence import Quote
 
 _TEMPLATES = (
     "{name} reported a loss of ${n} million in {year}.", "{name} shall pay a penalty of ${n} for each day of delay.", "{name} was founded in {year}.",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from statement_base import YEAR, Base, Made, Maker, Row, flat, header_of, label_of, pick, row_says
 
-from bakeoff.tasks.documents.row_parts import RowValue
+from bakeoff.tasks.documents.reply.row_parts import RowValue
 
 
 def _row_attack(base: Base, rng: random.Random, change: Callable[[Row, RowValue], tuple[str, str, str] | None]) -> Iterator[Made]:

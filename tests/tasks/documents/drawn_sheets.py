@@ -12,9 +12,9 @@ from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
 from bakeoff.tasks.documents.glyphs import RawPage, RawTable
-from bakeoff.tasks.documents.raw import open_pdf, read_page
+from bakeoff.tasks.documents.reading.raw import open_pdf, read_page
 from bakeoff.tasks.documents.records import Block, Cell, Page, Span, Table
-from bakeoff.tasks.documents.table_words import main_angle, upright
+from bakeoff.tasks.documents.tabular.table_words import main_angle, upright
 
 WIDTH, HEIGHT = 612.0, 792.0
 PROSE = (

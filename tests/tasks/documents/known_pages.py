@@ -10,7 +10,7 @@ import pikepdf
 from pikepdf import Dictionary, Name
 from reportlab.pdfgen import canvas
 
-from bakeoff.tasks.documents import raw
+from bakeoff.tasks.documents.reading import raw
 
 WIDTH, HEIGHT = 400, 300
 

@@ -10,7 +10,7 @@ import pdf_mutator
 import psutil
 import pytest
 
-from bakeoff.tasks.documents.parse import Parsed
+from bakeoff.tasks.documents.reading.parse import Parsed
 
 CATALOG = b"<< /Type /Catalog /Pages 2 0 R >>"
 FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from bakeoff.tasks.documents.glyphs import RawPage
-from bakeoff.tasks.documents.page_codec import decode, encode
+from bakeoff.tasks.documents.layout.structure import assemble
+from bakeoff.tasks.documents.reading.page_codec import decode, encode
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.structure import assemble
 
 NARROW, WIDE = set("iljtf.,:;'|!()[]-‐\u00ad"), set("mwMW%@")
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.evidence import Quote, whole_sentences
 from bakeoff.tasks.documents.records import Page, Span
-from bakeoff.tasks.documents.row_parts import Printed, RowParts, RowValue, rows_apart
+from bakeoff.tasks.documents.reply.evidence import Quote, whole_sentences
+from bakeoff.tasks.documents.reply.row_parts import Printed, RowParts, RowValue, rows_apart
 
 Made = tuple[str, tuple[Quote, ...], str]
 Maker = Callable[["Base", random.Random], Iterator[Made]]

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import page_codec
+from bakeoff.tasks.documents.reading import page_codec
 from bakeoff.tasks.documents.records import EVERYTHING, Block, Chunk, DocumentFacts, Hit, Page, PageRef, Piece, Scope, Span
 from bakeoff.tasks.documents.store import DECIMALS, K1, B, Store
 

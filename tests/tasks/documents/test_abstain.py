@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.abstain import DEFAULT_THRESHOLD, abstention_curve, choose_threshold
 from bakeoff.tasks.documents.records import Chunk, Passage, Piece
-from bakeoff.tasks.documents.support import DEFAULT, FEATURES, SupportModel, features, fit
+from bakeoff.tasks.documents.reply.abstain import DEFAULT_THRESHOLD, abstention_curve, choose_threshold
+from bakeoff.tasks.documents.reply.support import DEFAULT, FEATURES, SupportModel, features, fit
 
 
 def passage(text: str, score: float = 1.0, *, context: str = "Report", kind: str = "text", **scores: float) -> Passage:

@@ -10,14 +10,14 @@ import pytest
 from adversarial_base import TableSpec, page_of_blocks
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.answer import extract
-from bakeoff.tasks.documents.candidates import candidates_near
-from bakeoff.tasks.documents.chunk import make_chunks
-from bakeoff.tasks.documents.evidence import quotes_of
-from bakeoff.tasks.documents.ranking import rank
+from bakeoff.tasks.documents.index.chunk import make_chunks
+from bakeoff.tasks.documents.index.terms import terms_of
 from bakeoff.tasks.documents.records import Page, Passage
-from bakeoff.tasks.documents.terms import terms_of
-from bakeoff.tasks.documents.verify import verify
+from bakeoff.tasks.documents.reply.answer import extract
+from bakeoff.tasks.documents.reply.candidates import candidates_near
+from bakeoff.tasks.documents.reply.evidence import quotes_of
+from bakeoff.tasks.documents.reply.ranking import rank
+from bakeoff.tasks.documents.reply.verify import verify
 
 PAGES = adversarial_base.pages()
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.chunk import document_context, make_chunks
-from bakeoff.tasks.documents.chunk_settings import ChunkSettings
+from bakeoff.tasks.documents.index.chunk import document_context, make_chunks
+from bakeoff.tasks.documents.index.chunk_settings import ChunkSettings
 from bakeoff.tasks.documents.records import Block, BlockKind, Box, Cell, Chunk, Figure, Page, Span, Table
-from bakeoff.tasks.documents.sentences import sentence_spans, word_pieces
+from bakeoff.tasks.documents.reply.sentences import sentence_spans, word_pieces
 
 BOX: Box = (72.0, 72.0, 540.0, 90.0)
 Part = tuple[BlockKind, str]

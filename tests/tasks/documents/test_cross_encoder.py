@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bakeoff.errors import AssetError
-from bakeoff.tasks.documents.cross_encoder import LONGEST, CrossEncoder, open_cross_encoder
+from bakeoff.tasks.documents.find.cross_encoder import LONGEST, CrossEncoder, open_cross_encoder
 
 WORDS = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "rent": 3, "what": 4, "roof": 5, "bread": 40, "baked": 60}
 
@@ -137,8 +137,8 @@ def test_what_is_no_cross_encoder_is_refused(tmp_path: Path) -> None:
 def test_retrieval_takes_its_order_from_the_cross_encoder(tmp_path: Path) -> None:
     from test_retrieve import BREAD, RENT, page, put
 
-    from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
     with SqliteStore(tmp_path / "corpus", create=True) as store:
         put(store, "a.pdf", [page(1, RENT), page(2, BREAD.lower().replace(".", " ")), page(3, "What is rent, what is rent?")])

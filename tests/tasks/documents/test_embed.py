@@ -15,8 +15,8 @@ import pytest
 
 from bakeoff.errors import BakeoffError, EndpointError
 from bakeoff.models.rate_limit import Clock
-from bakeoff.tasks.documents.embed import Embedder, open_embedder, text_to_embed
-from bakeoff.tasks.documents.embed_endpoint import BATCH, EndpointEmbedder
+from bakeoff.tasks.documents.index.embed import Embedder, open_embedder, text_to_embed
+from bakeoff.tasks.documents.index.embed_endpoint import BATCH, EndpointEmbedder
 from bakeoff.tasks.documents.records import Chunk, Piece
 
 Reply = tuple[int, Any]

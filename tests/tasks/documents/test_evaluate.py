@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bakeoff.contract import Answer, Item
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.evaluate import (
+from bakeoff.tasks.documents.made.made_truth import Place
+from bakeoff.tasks.documents.quality.evaluate import (
     READ_WORDS,
     abstention,
     best_f1,
@@ -27,10 +28,18 @@ from bakeoff.tasks.documents.evaluate import (
     reciprocal_rank,
     reply_of,
 )
-from bakeoff.tasks.documents.evaluate_citations import box_score, gold_share, judge, on_page, supports, text_inside
-from bakeoff.tasks.documents.evaluate_values import Date, contains, dates, normal_words, quantities, says, share_of, token_f1
-from bakeoff.tasks.documents.made_truth import Place
-from bakeoff.tasks.documents.question_file import Gold, Question, as_item
+from bakeoff.tasks.documents.quality.evaluate_citations import box_score, gold_share, judge, on_page, supports, text_inside
+from bakeoff.tasks.documents.quality.evaluate_values import (
+    Date,
+    contains,
+    dates,
+    normal_words,
+    quantities,
+    says,
+    share_of,
+    token_f1,
+)
+from bakeoff.tasks.documents.quality.question_file import Gold, Question, as_item
 from bakeoff.tasks.documents.records import Page
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_tables import boxed_paragraph, code, numbered_list, ruled, signatures, statement, two_columns_of_text
 
-from bakeoff.tasks.documents.figures import find_figures
 from bakeoff.tasks.documents.glyphs import Fill, RawFigure, RawImage, RawPage, Rule
-from bakeoff.tasks.documents.tables import find_tables
+from bakeoff.tasks.documents.layout.figures import find_figures
+from bakeoff.tasks.documents.tabular.tables import find_tables
 
 
 def found(page: RawPage) -> list[RawFigure]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bakeoff.tasks.documents import furniture
-from bakeoff.tasks.documents.furniture import Marker, apply, normalised
+from bakeoff.tasks.documents.layout import furniture
+from bakeoff.tasks.documents.layout.furniture import Marker, apply, normalised
+from bakeoff.tasks.documents.layout.structure import mark_furniture
 from bakeoff.tasks.documents.records import Block, BlockKind, Page, Span
-from bakeoff.tasks.documents.structure import mark_furniture
 
 Piece = tuple[str, float, BlockKind]
 """A text, the height of its top, its kind."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.fuse import fuse, ranked
+from bakeoff.tasks.documents.find.fuse import fuse, ranked
 from bakeoff.tasks.documents.records import Hit
 
 

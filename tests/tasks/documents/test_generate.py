@@ -15,9 +15,18 @@ from test_answer import of, passages_for
 
 from bakeoff.errors import AssetError, BadData, BakeoffError
 from bakeoff.models.llm import Message
-from bakeoff.tasks.documents.chat_model import ChatModel, EndpointChat, LocalChat, open_chat
-from bakeoff.tasks.documents.generate import MOST_LINES, NONE, GeneratedReply, generate, lines_of, one_line, prompt, read_line
 from bakeoff.tasks.documents.records import Page, Passage, Statement
+from bakeoff.tasks.documents.reply.chat_model import ChatModel, EndpointChat, LocalChat, open_chat
+from bakeoff.tasks.documents.reply.generate import (
+    MOST_LINES,
+    NONE,
+    GeneratedReply,
+    generate,
+    lines_of,
+    one_line,
+    prompt,
+    read_line,
+)
 
 PAGES = adversarial_base.pages()
 RENT = "What happens to the rent on each anniversary?"
@@ -392,7 +401,7 @@ def _write_model(folder, bias: Sequence[float]) -> None:
 
 
 def test_an_entailment_model_is_read_from_a_folder(tmp_path):
-    from bakeoff.tasks.documents.entailment import open_entailment
+    from bakeoff.tasks.documents.reply.entailment import open_entailment
 
     _write_model(tmp_path, [0.0, 2.0, 0.0])
     model = open_entailment(str(tmp_path))
@@ -402,7 +411,7 @@ def test_an_entailment_model_is_read_from_a_folder(tmp_path):
 
 
 def test_what_is_no_entailment_model_is_refused(tmp_path):
-    from bakeoff.tasks.documents.entailment import open_entailment
+    from bakeoff.tasks.documents.reply.entailment import open_entailment
 
     with pytest.raises(AssetError):
         open_entailment(str(tmp_path))

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from raw_pages import Paper, width_of
 
-from bakeoff.tasks.documents import bidi, hyphens
-from bakeoff.tasks.documents.accents import composed
-from bakeoff.tasks.documents.ink import ink_of, kind_of
+from bakeoff.tasks.documents.layout import bidi, hyphens
+from bakeoff.tasks.documents.layout.accents import composed
+from bakeoff.tasks.documents.layout.ink import ink_of, kind_of
+from bakeoff.tasks.documents.layout.structure import assemble
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.structure import assemble
 
 
 def read(paper: Paper) -> Page:

@@ -13,20 +13,21 @@ import pypdfium2
 import pytest
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import made_fonts, raw
 from bakeoff.tasks.documents.boxes import overlap
-from bakeoff.tasks.documents.corpus_made import QUESTION_FILE, TRUTH_FILE, WITHOUT_FILE, MadeCorpus, make_corpus
-from bakeoff.tasks.documents.evaluate_values import says
-from bakeoff.tasks.documents.made_box_set import make_box_set
-from bakeoff.tasks.documents.made_facts import world
-from bakeoff.tasks.documents.made_finance import YEARS, accounts
-from bakeoff.tasks.documents.made_look import Look, Sheet
-from bakeoff.tasks.documents.made_pages import Writer
-from bakeoff.tasks.documents.made_questions import REAL, lexical_overlap
-from bakeoff.tasks.documents.made_script import play, questions_of
-from bakeoff.tasks.documents.made_text import break_points, fill, words
-from bakeoff.tasks.documents.made_truth import Truth, read_truth
-from bakeoff.tasks.documents.question_file import read_questions
+from bakeoff.tasks.documents.made import made_fonts
+from bakeoff.tasks.documents.made.corpus_made import QUESTION_FILE, TRUTH_FILE, WITHOUT_FILE, MadeCorpus, make_corpus
+from bakeoff.tasks.documents.made.made_box_set import make_box_set
+from bakeoff.tasks.documents.made.made_facts import world
+from bakeoff.tasks.documents.made.made_finance import YEARS, accounts
+from bakeoff.tasks.documents.made.made_look import Look, Sheet
+from bakeoff.tasks.documents.made.made_pages import Writer
+from bakeoff.tasks.documents.made.made_questions import REAL, lexical_overlap
+from bakeoff.tasks.documents.made.made_script import play, questions_of
+from bakeoff.tasks.documents.made.made_text import break_points, fill, words
+from bakeoff.tasks.documents.made.made_truth import Truth, read_truth
+from bakeoff.tasks.documents.quality.evaluate_values import says
+from bakeoff.tasks.documents.quality.question_file import read_questions
+from bakeoff.tasks.documents.reading import raw
 
 FHS_SHA256 = "53d239e569a2d7b31a74fa09d585368c0f5a164e4624723fa2894660dd10fd23"
 

@@ -10,9 +10,9 @@ import pdf_mutator
 import pytest
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import page_codec
-from bakeoff.tasks.documents.limits import Limits
-from bakeoff.tasks.documents.parse import Parsed, parse_many
+from bakeoff.tasks.documents.reading import page_codec
+from bakeoff.tasks.documents.reading.limits import Limits
+from bakeoff.tasks.documents.reading.parse import Parsed, parse_many
 
 SHORT = Limits(page_seconds=3, opening_seconds=5, document_seconds=20, memory_mb=400)
 FAST = 40

@@ -14,7 +14,7 @@ pytest.register_assert_rewrite("store_documents")
 from store_documents import Made, made_of, page_of  # noqa: E402
 
 from bakeoff.errors import BadData  # noqa: E402
-from bakeoff.tasks.documents.near_duplicates import (  # noqa: E402
+from bakeoff.tasks.documents.index.near_duplicates import (  # noqa: E402
     META,
     VALUES,
     Copy,
@@ -23,8 +23,8 @@ from bakeoff.tasks.documents.near_duplicates import (  # noqa: E402
     duplicate_documents,
     signature,
 )
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
 from bakeoff.tasks.documents.records import Block, Chunk, Page, PageRef, Passage, Piece, Scope, Span  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
 
 CLAUSE = (
     "The Supplier shall indemnify the Customer against all losses, damages and costs arising out of any breach of clause 9.1 by the "
@@ -194,7 +194,7 @@ def test_headers_and_footers_do_not_count() -> None:
 def test_signatures_are_the_same_in_every_process() -> None:
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from store_documents import page_of; from bakeoff.tasks.documents.near_duplicates import signature\n"
+        "from store_documents import page_of; from bakeoff.tasks.documents.index.near_duplicates import signature\n"
         "print(signature([page_of(1, 'one two three four five six seven'), page_of(2, 'eight')]))"
     )
     told = {

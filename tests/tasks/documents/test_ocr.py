@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import ocr, ocr_cache
 from bakeoff.tasks.documents.glyphs import SeenWord
-from bakeoff.tasks.documents.parse import parse_file
+from bakeoff.tasks.documents.reading import ocr, ocr_cache
+from bakeoff.tasks.documents.reading.parse import parse_file
 
 LINES = ("Supplier shall deliver 4,250 units", "Rotterdam by 17 March 2023")
 SIZE = (300.0, 90.0)

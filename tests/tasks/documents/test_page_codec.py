@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import page_codec
+from bakeoff.tasks.documents.reading import page_codec
 from bakeoff.tasks.documents.records import Block, Cell, Figure, Page, Span, Table
 
 WORDS = [

@@ -13,10 +13,10 @@ import pytest
 from parsing import CATALOG, children, locked, nothing_left, pages_file, texts, write
 
 from bakeoff.errors import BadData, BakeoffError
-from bakeoff.tasks.documents.limits import Limits
-from bakeoff.tasks.documents.parse import Parsed, parse_file, parse_many
-from bakeoff.tasks.documents.parse_facts import choose_title, plain
-from bakeoff.tasks.documents.spool import Spool
+from bakeoff.tasks.documents.reading.limits import Limits
+from bakeoff.tasks.documents.reading.parse import Parsed, parse_file, parse_many
+from bakeoff.tasks.documents.reading.parse_facts import choose_title, plain
+from bakeoff.tasks.documents.reading.spool import Spool
 
 __all__ = ["nothing_left"]  # a fixture that watches over every test here
 
@@ -226,7 +226,7 @@ def test_words_from_a_file_are_one_plain_line() -> None:
 def test_the_spool_gives_back_what_was_put_in_and_nothing_else(nothing_left: Path) -> None:
     import numpy as np
 
-    from bakeoff.tasks.documents import page_codec
+    from bakeoff.tasks.documents.reading import page_codec
     from bakeoff.tasks.documents.records import Page
 
     def page(number: int, text: str) -> bytes:

@@ -16,9 +16,9 @@ import pytest
 from parsing import CATALOG, FONT, children, locked, nothing_left, pages_file, texts, write
 
 from bakeoff.errors import BadData, BakeoffError
-from bakeoff.tasks.documents import parse_wire as wire
-from bakeoff.tasks.documents.limits import Limits
-from bakeoff.tasks.documents.parse import parse_file, parse_many
+from bakeoff.tasks.documents.reading import parse_wire as wire
+from bakeoff.tasks.documents.reading.limits import Limits
+from bakeoff.tasks.documents.reading.parse import parse_file, parse_many
 
 __all__ = ["nothing_left"]  # a fixture that watches over every test here
 
@@ -121,7 +121,7 @@ def test_the_process_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
         """
         import os, signal, sys, psutil
         from pathlib import Path
-        from bakeoff.tasks.documents.parse import parse_file
+        from bakeoff.tasks.documents.reading.parse import parse_file
         def progress(share, note=""):
             print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -232,7 +232,7 @@ def test_a_process_that_lies_gains_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 
 PAGE = """
-from bakeoff.tasks.documents import page_codec
+from bakeoff.tasks.documents.reading import page_codec
 from bakeoff.tasks.documents.records import Page
 import numpy as np
 def page(number, text):

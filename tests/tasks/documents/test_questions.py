@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bakeoff.contract import Item
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.question_file import (
+from bakeoff.tasks.documents.quality.question_file import (
     KINDS,
     Gold,
     Question,
@@ -24,7 +24,7 @@ from bakeoff.tasks.documents.question_file import (
     without_gold,
     write_questions,
 )
-from bakeoff.tasks.documents.questions import generate_questions
+from bakeoff.tasks.documents.quality.questions import generate_questions
 from bakeoff.tasks.documents.records import Block, Cell, DocumentFacts, Page, PageRef, Span, Table
 
 GOOD: dict[str, Any] = {

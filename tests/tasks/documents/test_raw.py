@@ -14,9 +14,9 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import raw
 from bakeoff.tasks.documents.glyphs import RawPage
-from bakeoff.tasks.documents.raw_page import MOST_CHARACTERS
+from bakeoff.tasks.documents.reading import raw
+from bakeoff.tasks.documents.reading.raw_page import MOST_CHARACTERS
 
 Truth = list[tuple[str, tuple[float, float, float, float]]]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from known_pages import WIDTH, content, drawn
 
-from bakeoff.tasks.documents import raw
 from bakeoff.tasks.documents.boxes import overlap
+from bakeoff.tasks.documents.reading import raw
 
 
 @pytest.fixture(autouse=True)

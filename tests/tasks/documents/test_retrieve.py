@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.chunk import make_chunks
-from bakeoff.tasks.documents.embed import text_to_embed
-from bakeoff.tasks.documents.glossary import ACCOUNTING, definitions
-from bakeoff.tasks.documents.names import named_documents
-from bakeoff.tasks.documents.question import content_of, read_question
+from bakeoff.tasks.documents.find.glossary import ACCOUNTING, definitions
+from bakeoff.tasks.documents.find.names import named_documents
+from bakeoff.tasks.documents.find.question import content_of, read_question
+from bakeoff.tasks.documents.find.rerank import WEIGHTS, Candidate, features, rerank
+from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever, rank_pages, thinned
+from bakeoff.tasks.documents.index.chunk import make_chunks
+from bakeoff.tasks.documents.index.embed import text_to_embed
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
+from bakeoff.tasks.documents.index.terms import terms_of
 from bakeoff.tasks.documents.records import Block, Chunk, DocumentFacts, Hit, Page, PageRef, Passage, Piece, Scope, Span
-from bakeoff.tasks.documents.rerank import WEIGHTS, Candidate, features, rerank
-from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever, rank_pages, thinned
-from bakeoff.tasks.documents.store_sqlite import SqliteStore
-from bakeoff.tasks.documents.terms import terms_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

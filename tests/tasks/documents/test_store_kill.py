@@ -36,10 +36,10 @@ pytest.register_assert_rewrite("store_documents")
 sys.path.insert(0, str(Path(__file__).parent))  # when run as a program by another name
 from store_documents import as_bytes, made  # noqa: E402
 
-from bakeoff.tasks.documents import postings  # noqa: E402
+from bakeoff.tasks.documents.index import postings  # noqa: E402
+from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING  # noqa: E402
-from bakeoff.tasks.documents.store_schema import FILE  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
 
 SECRET = "canary-of-the-removed"
 SECRET_DOCUMENT = replace(made("b.pdf", 1, pages=4), terms=tuple((SECRET, "tax") for _ in range(7)))

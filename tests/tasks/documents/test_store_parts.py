@@ -15,11 +15,11 @@ import pytest
 pytest.register_assert_rewrite("store_documents")
 from store_documents import as_bytes, made, question  # noqa: E402
 
-from bakeoff.tasks.documents import postings  # noqa: E402
+from bakeoff.tasks.documents.index import postings  # noqa: E402
+from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
+from bakeoff.tasks.documents.index.vector_cache import SLAB, exact_cosines  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, Chunk, DocumentFacts, Scope  # noqa: E402
-from bakeoff.tasks.documents.store_schema import FILE  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
-from bakeoff.tasks.documents.vector_cache import SLAB, exact_cosines  # noqa: E402
 
 WORDS = [f"word{i}" for i in range(400)]
 

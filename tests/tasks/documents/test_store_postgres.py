@@ -19,10 +19,10 @@ from store_documents import VOCABULARY, as_bytes, made, made_of, question  # noq
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
 from bakeoff.tasks.documents.corpus import open_store  # noqa: E402
+from bakeoff.tasks.documents.index.store_postgres import PostgresStore  # noqa: E402
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, PageRef, Scope  # noqa: E402
 from bakeoff.tasks.documents.store import Store  # noqa: E402
-from bakeoff.tasks.documents.store_postgres import PostgresStore  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
 
 _number = itertools.count()
 
@@ -306,7 +306,7 @@ def test_check_finds_tables_that_disagree(postgres: Server, corpus: str) -> None
         "UPDATE documents SET lengths = '\\x00' WHERE name = '1.pdf'": "make no sense",
     }
     with psycopg.connect(postgres.url) as db:
-        from bakeoff.tasks.documents.postgres_check import problems_of
+        from bakeoff.tasks.documents.index.postgres_check import problems_of
 
         for statement, says in harm.items():
             db.execute(f"SET LOCAL search_path = {corpus}, public")

@@ -16,8 +16,8 @@ from store_documents import Made, as_bytes, made, made_of, pairs  # noqa: E402
 from test_store_purge import canary, forms, traces  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
+from bakeoff.tasks.documents.index.store_postgres import PostgresStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, Page, Scope  # noqa: E402
-from bakeoff.tasks.documents.store_postgres import PostgresStore  # noqa: E402
 
 _number = itertools.count()
 

@@ -34,9 +34,9 @@ from postgres_server import Server, server  # noqa: E402
 from store_documents import as_bytes, made  # noqa: E402
 
 from bakeoff.errors import RunError  # noqa: E402
-from bakeoff.tasks.documents import postings  # noqa: E402
+from bakeoff.tasks.documents.index import postings  # noqa: E402
+from bakeoff.tasks.documents.index.store_postgres import PostgresStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING  # noqa: E402
-from bakeoff.tasks.documents.store_postgres import PostgresStore  # noqa: E402
 
 CHANGES: tuple[Callable[[PostgresStore], object], ...] = (
     lambda store: made("new.pdf", 50, pages=9, readers=frozenset({"anna"})).into(store),

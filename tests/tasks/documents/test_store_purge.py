@@ -17,10 +17,10 @@ pytest.register_assert_rewrite("store_documents")
 from store_documents import Made, as_bytes, made, question  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
-from bakeoff.tasks.documents import page_codec  # noqa: E402
+from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
+from bakeoff.tasks.documents.reading import page_codec  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING  # noqa: E402
-from bakeoff.tasks.documents.store_schema import FILE  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
 
 WORDS = [f"word{i}" for i in range(400)]
 

@@ -20,10 +20,10 @@ from store_contract import NewStore, OpenAgain, StoreContract  # noqa: E402
 from store_documents import as_bytes, made, made_of  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
+from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, Page, PageRef, Scope  # noqa: E402
 from bakeoff.tasks.documents.store import Store  # noqa: E402
-from bakeoff.tasks.documents.store_schema import FILE  # noqa: E402
-from bakeoff.tasks.documents.store_sqlite import SqliteStore  # noqa: E402
 
 
 class TestSqliteStore(StoreContract):
@@ -264,7 +264,7 @@ UNWRITABLE = """
 import os, sys
 from pathlib import Path
 from bakeoff.errors import BakeoffError
-from bakeoff.tasks.documents.store_sqlite import SqliteStore
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
 folder, want = Path(sys.argv[1]), sys.argv[2]
 try:
@@ -331,7 +331,7 @@ sys.path.insert(0, sys.argv[2])
 from store_documents import as_bytes, made
 from bakeoff.errors import BakeoffError
 from bakeoff.tasks.documents.records import EVERYTHING
-from bakeoff.tasks.documents.store_sqlite import SqliteStore
+from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
 with SqliteStore(Path(sys.argv[1])) as store:
     told = as_bytes(store, EVERYTHING)

@@ -7,8 +7,8 @@ import pytest
 from raw_pages import Paper, blocks, check, paragraph, read, width_of
 
 from bakeoff.tasks.documents.glyphs import RawCell, RawFigure, RawTable, SeenWord
+from bakeoff.tasks.documents.layout.structure import Memory, assemble, mark_furniture
 from bakeoff.tasks.documents.records import Page, Span
-from bakeoff.tasks.documents.structure import Memory, assemble, mark_furniture
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:

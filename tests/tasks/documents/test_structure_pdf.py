@@ -10,9 +10,9 @@ import pytest
 from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 
-from bakeoff.tasks.documents import raw
+from bakeoff.tasks.documents.layout.structure import assemble, mark_furniture
+from bakeoff.tasks.documents.reading import raw
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.structure import assemble, mark_furniture
 
 HEIGHT = 792.0
 TEXT = [

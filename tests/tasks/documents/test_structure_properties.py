@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from raw_pages import WORDS, Paper, check, paragraph, read, width_of
 
-from bakeoff.tasks.documents.columns import Items, reading_order
 from bakeoff.tasks.documents.glyphs import RawCell, RawFigure, RawPage, RawTable
-from bakeoff.tasks.documents.ink import PRINTED, SEVERAL, kind_of
+from bakeoff.tasks.documents.layout.columns import Items, reading_order
+from bakeoff.tasks.documents.layout.ink import PRINTED, SEVERAL, kind_of
+from bakeoff.tasks.documents.layout.structure import assemble
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.structure import assemble
 
 letter = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Z", "Cc", "Cf", "Co", "Mn"))
 piece = st.tuples(

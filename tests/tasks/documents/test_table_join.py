@@ -11,9 +11,9 @@ from drawn_sheets import Sheet, page_of, pages_from
 from test_tables import CITIES, ruled, statement
 
 from bakeoff.tasks.documents.records import Page
-from bakeoff.tasks.documents.table_join import join_next, join_pages
-from bakeoff.tasks.documents.table_rows import RowReader, RowText, rows_of, unit_of_value
-from bakeoff.tasks.documents.tables import find_tables
+from bakeoff.tasks.documents.tabular.table_join import join_next, join_pages
+from bakeoff.tasks.documents.tabular.table_rows import RowReader, RowText, rows_of, unit_of_value
+from bakeoff.tasks.documents.tabular.tables import find_tables
 
 MORE = [["Kiel", "1233", "246,000"], ["Ulm", "854", "126,000"], ["Trier", "-17", "110,000"]]
 

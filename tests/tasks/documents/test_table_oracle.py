@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from drawn_sheets import Sheet, pages_from, words_of
 
-from bakeoff.tasks.documents.raw import open_pdf, read_page
-from bakeoff.tasks.documents.tables import find_tables
+from bakeoff.tasks.documents.reading.raw import open_pdf, read_page
+from bakeoff.tasks.documents.tabular.tables import find_tables
 
 WORDS = [
     "alpha",

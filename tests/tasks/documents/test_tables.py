@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.tasks.documents.glyphs import Fill, RawImage, RawPage, Rule
-from bakeoff.tasks.documents.table_labels import unit_in
-from bakeoff.tasks.documents.tables import find_tables
+from bakeoff.tasks.documents.tabular.table_labels import unit_in
+from bakeoff.tasks.documents.tabular.tables import find_tables
 
 CITIES = [
     ["City", "Founded", "People"],

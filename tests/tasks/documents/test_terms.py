@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.tasks.documents.terms import LONGEST, terms_of
+from bakeoff.tasks.documents.index.terms import LONGEST, terms_of
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from adversarial_base import TableSpec, page_of_blocks
 from attacks_by_hand import ATTACKS, FALSE_ROWS, TRUE_ROWS
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents.evidence import Quote, whole_sentences
 from bakeoff.tasks.documents.records import Page, Span
-from bakeoff.tasks.documents.verify import REASONS, Verdict, verify
-from bakeoff.tasks.documents.verify_facts import tokens_of
+from bakeoff.tasks.documents.reply.evidence import Quote, whole_sentences
+from bakeoff.tasks.documents.reply.verify import REASONS, Verdict, verify
+from bakeoff.tasks.documents.reply.verify_facts import tokens_of
 
 PAGES = adversarial_base.pages()
 

@@ -9,7 +9,7 @@ import adversarial_base
 import pytest
 from adversarial_statements import ATTACKS, WORDINGS, Base, adversarial, base_of, truthful
 
-from bakeoff.tasks.documents.verify import verify
+from bakeoff.tasks.documents.reply.verify import verify
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from pikepdf import Array, Dictionary, Name
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from bakeoff.errors import BadData
-from bakeoff.tasks.documents import raw, visible
 from bakeoff.tasks.documents.glyphs import RawPage
-from bakeoff.tasks.documents.visible_ink import told_apart
+from bakeoff.tasks.documents.reading import raw, visible
+from bakeoff.tasks.documents.reading.visible_ink import told_apart
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from statement_base import MONTHS, Base, Made, Maker, flat, header_of, label_of, pick, row_says
 
-from bakeoff.tasks.documents.evidence import Quote
+from bakeoff.tasks.documents.reply.evidence import Quote
 
 
 def verbatim(base: Base, rng: random.Random) -> Iterator[Made]:

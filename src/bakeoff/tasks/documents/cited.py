@@ -129,7 +129,7 @@ class Cited:
 
     def restore(self, folder: Path) -> Cited:
         """Open what `save` wrote, for reading."""
-        from bakeoff.tasks.documents.store_sqlite import SqliteStore
+        from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
         try:
             kept = json.loads((folder / "cited.json").read_text(encoding="utf-8"))
@@ -176,14 +176,14 @@ class Cited:
 
     def _corpus(self, store: Any) -> Corpus:
         from bakeoff.tasks.documents.corpus import Corpus
-        from bakeoff.tasks.documents.retrieve import RetrievalSettings
+        from bakeoff.tasks.documents.find.retrieve import RetrievalSettings
 
         return Corpus(store, embedder=self._embeds_with(), settings=RetrievalSettings(mode=self.retrieval, rerank=self.rerank))
 
     def _index(self, material: Path, folder: Path, progress: Progress) -> tuple[Corpus, IndexReport]:
         from bakeoff.tasks.documents.corpus import IndexReport
+        from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
         from bakeoff.tasks.documents.material import documents_of
-        from bakeoff.tasks.documents.store_sqlite import SqliteStore
 
         store = SqliteStore(folder, create=True)
         store.set_settings({"embedder": self._embeds_with()})
@@ -201,7 +201,7 @@ class Cited:
         The model of support itself is not learned here. Fitted on the hundred or two questions of a usual corpus it was worse where it
         counts, at the threshold, than the default: see docs/explanation/verified-answers.md.
         """
-        from bakeoff.tasks.documents.abstain import choose_threshold
+        from bakeoff.tasks.documents.reply.abstain import choose_threshold
 
         corpus = self._fitted()
         rows, known = self._seen(items, progress)
@@ -216,7 +216,7 @@ class Cited:
 
     def _seen(self, items: Sequence[Item], progress: Callable[[float], None]) -> tuple[list[dict[str, float]], list[bool]]:
         """What speaks for an answer to each question, and whether the corpus has one."""
-        from bakeoff.tasks.documents.support import features
+        from bakeoff.tasks.documents.reply.support import features
 
         rows, known = [], []
         for count, item in enumerate(items):

@@ -44,7 +44,7 @@ class CitedLLM(Cited):
 
     def _chat(self) -> Any:
         if not hasattr(self, "_kept"):
-            from bakeoff.tasks.documents.chat_model import open_chat
+            from bakeoff.tasks.documents.reply.chat_model import open_chat
 
             self._kept = open_chat(self.model, context=self.context, max_tokens=self.max_tokens)
         return self._kept

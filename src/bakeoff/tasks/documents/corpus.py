@@ -23,11 +23,11 @@ from bakeoff.errors import BadData, BakeoffError
 from bakeoff.tasks.documents.records import EVERYTHING, DocumentFacts, Page, Reply, Scope, Statement
 
 if TYPE_CHECKING:
-    from bakeoff.tasks.documents.embed import Embedder
-    from bakeoff.tasks.documents.limits import Limits
-    from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever
+    from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever
+    from bakeoff.tasks.documents.index.embed import Embedder
+    from bakeoff.tasks.documents.reading.limits import Limits
+    from bakeoff.tasks.documents.reply.support import SupportModel
     from bakeoff.tasks.documents.store import Store
-    from bakeoff.tasks.documents.support import SupportModel
 
 FOLDER = ".bakeoff"
 READER = "1"
@@ -154,7 +154,7 @@ class Corpus:
     def embedder(self) -> Embedder | None:
         """The embedding model, loaded when it is first needed; None for a corpus searched by words alone."""
         if self._embedder is None and self._embedder_name:
-            from bakeoff.tasks.documents.embed import open_embedder
+            from bakeoff.tasks.documents.index.embed import open_embedder
 
             self._embedder = open_embedder(self._embedder_name)
         return self._embedder
@@ -163,7 +163,7 @@ class Corpus:
     def retriever(self) -> Retriever:
         """What finds passages."""
         if self._retriever is None:
-            from bakeoff.tasks.documents.retrieve import RetrievalSettings, Retriever
+            from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever
 
             chosen = self._settings or RetrievalSettings(mode="hybrid" if self._embedder_name else "lexical")
             self._retriever = Retriever(self.store, None if chosen.mode == "lexical" else self.embedder, chosen)
@@ -218,7 +218,7 @@ class Corpus:
         if report.removed or report.replaced:
             self.store.purge()
         if report.added or report.replaced:
-            from bakeoff.tasks.documents.near_duplicates import duplicate_documents
+            from bakeoff.tasks.documents.index.near_duplicates import duplicate_documents
 
             report.copies = [found.documents for found in duplicate_documents(self.store)]
         progress(1.0, "done")
@@ -235,8 +235,8 @@ class Corpus:
         report: IndexReport | None = None,
     ) -> DocumentFacts:
         """Read one PDF and put it into the corpus under its name, in one transaction. Raises BadData where it cannot be read."""
-        from bakeoff.tasks.documents.limits import Limits as Given
-        from bakeoff.tasks.documents.parse import parse_file
+        from bakeoff.tasks.documents.reading.limits import Limits as Given
+        from bakeoff.tasks.documents.reading.parse import parse_file
 
         report = IndexReport() if report is None else report
         started = time.perf_counter()
@@ -257,10 +257,10 @@ class Corpus:
 
     def put(self, facts: DocumentFacts, pages: Callable[[], Iterator[Page]], report: IndexReport) -> int:
         """Chunk, embed and store a document whose pages are read already. `pages` gives them anew at each call. Returns the number of chunks."""
-        from bakeoff.tasks.documents.chunk import make_chunks
-        from bakeoff.tasks.documents.embed import text_to_embed
-        from bakeoff.tasks.documents.near_duplicates import META, signature
-        from bakeoff.tasks.documents.terms import terms_of
+        from bakeoff.tasks.documents.index.chunk import make_chunks
+        from bakeoff.tasks.documents.index.embed import text_to_embed
+        from bakeoff.tasks.documents.index.near_duplicates import META, signature
+        from bakeoff.tasks.documents.index.terms import terms_of
 
         started = time.perf_counter()
         chunks = make_chunks(facts.title, facts.name, pages())
@@ -322,8 +322,8 @@ class Corpus:
 
     def support(self) -> tuple[SupportModel, float]:
         """The model that support is computed with, and the support from which it answers: the corpus' own where they were chosen, else the defaults."""
-        from bakeoff.tasks.documents.abstain import DEFAULT_THRESHOLD
-        from bakeoff.tasks.documents.support import DEFAULT, SupportModel
+        from bakeoff.tasks.documents.reply.abstain import DEFAULT_THRESHOLD
+        from bakeoff.tasks.documents.reply.support import DEFAULT, SupportModel
 
         settings = self.store.settings()
         model = SupportModel.from_json(settings["support"]) if "support" in settings else DEFAULT
@@ -381,7 +381,7 @@ class Corpus:
         model: Any = None,
     ) -> Iterator[Statement | Reply]:
         """As `ask`, giving each statement as soon as it is verified, and last the whole Reply."""
-        from bakeoff.tasks.documents.answer import extract
+        from bakeoff.tasks.documents.reply.answer import extract
 
         if not question.strip():
             raise BadData("The question is empty.", fix="ask in a sentence, or in a few words")
@@ -406,7 +406,7 @@ class Corpus:
         if model is None:
             yield from reply.statements
         else:
-            from bakeoff.tasks.documents.generate import generate
+            from bakeoff.tasks.documents.reply.generate import generate
 
             for each in generate(question, found, page_of, model, threshold=least, most=statements, support_model=support):
                 if isinstance(each, Reply):
@@ -420,7 +420,7 @@ class Corpus:
 def open_store(where: str, *, create: bool = False) -> Store:
     """A store by its address: a folder (SQLite), or ``postgresql://...``. Raises BadData where there is none."""
     if where.startswith(("postgresql://", "postgres://")):
-        from bakeoff.tasks.documents.store_postgres import PostgresStore
+        from bakeoff.tasks.documents.index.store_postgres import PostgresStore
 
         return PostgresStore(where, create=create)
     if "://" in where:
@@ -434,7 +434,7 @@ def open_store(where: str, *, create: bool = False) -> Store:
             )
         made: Store = found.load()(where, create=create)
         return made
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
     return SqliteStore(Path(where), create=create)
 

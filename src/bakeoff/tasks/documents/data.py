@@ -67,10 +67,10 @@ def load_documents(settings: DocumentsData, *, base: Path, progress: Progress = 
         If the folder or the questions cannot be read, or a question names a document that the corpus does not hold.
     """
     from bakeoff.tasks.documents import material
-    from bakeoff.tasks.documents.question_file import as_items, read_questions
+    from bakeoff.tasks.documents.quality.question_file import as_items, read_questions
 
     if settings.source == MADE:
-        from bakeoff.tasks.documents.corpus_made import make_corpus
+        from bakeoff.tasks.documents.made.corpus_made import make_corpus
 
         folder = material.corpora_home() / f"made-{settings.seed}"
         made = make_corpus(folder, seed=settings.seed)
@@ -90,7 +90,7 @@ def load_documents(settings: DocumentsData, *, base: Path, progress: Progress = 
     documents = material.documents_of(prepared)
     notes = [f"{problem.name} was left out: {problem.what}" for problem in problems]
     if settings.questions == "generated":
-        from bakeoff.tasks.documents.questions import generate_questions
+        from bakeoff.tasks.documents.quality.questions import generate_questions
 
         questions = list(generate_questions([(d.facts, list(d.pages())) for d in documents], seed=settings.seed))
         notes.append(f"The {len(questions)} questions were made from the corpus' own tables, definitions and headings.")

@@ -57,8 +57,8 @@ def prepare(
     BadData
         If there is no folder, or no file in it that can be read.
     """
-    from bakeoff.tasks.documents.parse import parse_file
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.reading.parse import parse_file
 
     if not folder.is_dir():
         raise BadData(f"There is no folder {folder}.", fix="give the folder that holds the PDF files")
@@ -96,7 +96,7 @@ def prepare(
 
 def documents_of(material: Path) -> list[Prepared]:
     """The documents of a prepared folder, by name. Their pages are read from it when they are asked for."""
-    from bakeoff.tasks.documents.store_sqlite import SqliteStore
+    from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
 
     store = SqliteStore(material / PAGES, read_only=True)
     try:

@@ -132,7 +132,7 @@ class Peer(ABC):
 
     def _embed(self) -> Any:
         if not hasattr(self, "_encode"):
-            from bakeoff.tasks.documents.embed import open_embedder
+            from bakeoff.tasks.documents.index.embed import open_embedder
 
             self._encode = open_embedder(self.embedder).encode
         return self._encode
@@ -141,7 +141,7 @@ class Peer(ABC):
 def pages_of(material: Path) -> Iterator[Split]:
     """Each page's text as pypdfium2 gives it, which is what the peers' own PDF loaders read with (or do no better)."""
     from bakeoff.tasks.documents.material import documents_of
-    from bakeoff.tasks.documents.raw import open_pdf
+    from bakeoff.tasks.documents.reading.raw import open_pdf
 
     for document in documents_of(material):
         pdf = open_pdf(document.path)

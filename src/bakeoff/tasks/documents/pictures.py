@@ -59,7 +59,7 @@ def _drawn(path: Path, number: int, width: float, height: float) -> bytes:
     """The page as WebP, drawn by a process that can be killed; empty where it cannot be drawn."""
     scale = WIDTH / max(width, 1.0)
     scale *= min(1.0, (LARGEST_PIXELS / max(1.0, width * height * scale * scale)) ** 0.5)
-    command = [sys.executable, "-m", "bakeoff.tasks.documents.draw_child", str(path), str(number), f"{scale:.6f}"]
+    command = [sys.executable, "-m", "bakeoff.tasks.documents.reading.draw_child", str(path), str(number), f"{scale:.6f}"]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST_SECONDS, check=False)
     except subprocess.TimeoutExpired:

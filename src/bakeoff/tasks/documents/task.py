@@ -17,7 +17,7 @@ class DocumentsTask:
 
     `Item.input` is the question, or ``{"question", "without"}`` where pages are left out; `Item.target` holds the accepted answers, their
     kind and unit, the gold pages with quotes, and whether the corpus answers it at all; `Item.group` is the document. See
-    `bakeoff.tasks.documents.question_file`.
+    `bakeoff.tasks.documents.quality.question_file`.
     """
 
     name = "documents"
@@ -40,8 +40,8 @@ class DocumentsTask:
         return split_questions(dataset.items, seeds=seeds, test=settings.test, split_seed=settings.split_seed)
 
     def metrics(self, dataset: Dataset) -> Mapping[str, Metric]:
-        """`bakeoff.tasks.documents.evaluate.metrics`; the share of right outcomes first."""
-        from bakeoff.tasks.documents.evaluate import metrics
+        """`bakeoff.tasks.documents.quality.evaluate.metrics`; the share of right outcomes first."""
+        from bakeoff.tasks.documents.quality.evaluate import metrics
 
         return metrics()
 
@@ -73,7 +73,7 @@ class DocumentsTask:
             corpus': rows are what is true, columns whether it answered or declined. ``'by_kind'``: approach -> kind of question ->
             [right, asked].
         """
-        from bakeoff.tasks.documents.evaluate import metrics
+        from bakeoff.tasks.documents.quality.evaluate import metrics
 
         right = next(iter(metrics().values())).per_item
         labels = ["in the corpus", "not in the corpus"]

@@ -1,0 +1,1 @@
+"""What is searched: chunks, terms, vectors, and the stores that keep them."""

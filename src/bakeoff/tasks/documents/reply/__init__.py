@@ -1,0 +1,1 @@
+"""From passages to statements that are verified and cited, or to an abstention."""

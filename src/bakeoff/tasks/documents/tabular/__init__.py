@@ -1,0 +1,1 @@
+"""Tables of a page: ruled, shaded or aligned by white space, and their rows as sentences."""
