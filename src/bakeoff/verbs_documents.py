@@ -29,6 +29,7 @@ def index_folder(
     *,
     store: str = "",
     embedder: str = "minilm-int8",
+    chunks: Mapping[str, int] | None = None,
     ocr: Literal["auto", "never", "always"] | str = "auto",
     password: str | None = None,
     access: str | Path | Mapping[str, Sequence[str]] | None = None,
@@ -43,6 +44,9 @@ def index_folder(
         Where the index is kept: a folder, or ``postgresql://...``; '' for ``.bakeoff`` inside `folder`.
     embedder : str
         For a new index: a catalogue name, ``hub:org/name``, a folder, ``endpoint:URL#model``, or '' for words alone.
+    chunks : mapping or None
+        For a new index, how long the passages are: any of ``tokens`` (210), ``overlap`` (40) and ``least`` (60), see
+        `bakeoff.tasks.documents.index.chunk_settings.ChunkSettings`. They are kept with the index; others are refused later.
     ocr : {'auto', 'never', 'always'}
     password : str or None
         For encrypted files.
@@ -56,13 +60,16 @@ def index_folder(
     BakeoffError
         For a folder, store, model or access file that cannot be used. Single files that cannot be read are in the report.
     """
-    from bakeoff.tasks.documents.corpus import Corpus, read_access
+    from bakeoff.tasks.documents.corpus import FOLDER, Corpus, read_access
+    from bakeoff.tasks.documents.index.chunk_settings import agree
 
     _needs()
     rules = None if access is None else read_access(_access(access))
     if ocr not in ("auto", "never", "always"):
         raise BadData(f"ocr is {ocr!r}.", fix="use auto, never or always")
     with Corpus.create(Path(folder), embedder=embedder, store=store) as corpus:
+        where = "that store" if store else Path(folder) / FOLDER
+        agree(corpus.store, chunks or {}, fix=f"leave the chunk settings out, or delete {where} and index again")
         return corpus.index(password=password, ocr=ocr, readers=rules, progress=progress)
 
 
@@ -166,7 +173,8 @@ def read_batch(path: Path) -> Iterator[tuple[str, str]]:
                 try:
                     record = json.loads(line)
                 except (ValueError, RecursionError) as error:
-                    raise BadData(f"{where} is no JSON: {error}.", fix='write {"question": "..."} on each line') from error
+                    why = f" ({error.msg}, at character {error.pos + 1})" if isinstance(error, json.JSONDecodeError) else ""
+                    raise BadData(f"{where} is no JSON{why}.", fix='write {"question": "..."} on each line') from error
                 question = record if isinstance(record, str) else record.get("question") if isinstance(record, dict) else None
                 if not isinstance(question, str) or not question.strip():
                     raise BadData(f"{where} has no question.", fix='write {"question": "..."} on each line')
@@ -192,16 +200,18 @@ def write_page(corpus: Corpus, question: str, reply: Reply, path: Path | None = 
     """
     import tempfile
 
-    from bakeoff.report.answer_page import PagePicture, answer_page, cited_pages
+    from bakeoff.report.answer_page import FigurePicture, PagePicture, answer_page, cited_boxes, cited_pages
     from bakeoff.tasks.documents.pictures import picture_of
     from bakeoff.tasks.documents.records import EVERYTHING
     from bakeoff.tasks.documents.reply_json import reply_json
 
     record = reply_json(question, reply)
-    pictures = [picture_of(corpus, document, page, scope or EVERYTHING) for document, page in cited_pages(record)]
-    made = answer_page(
-        record, [PagePicture(*each) for each in pictures], corpus=corpus.folder.resolve().name if corpus.folder else ""
-    )
+    drawn = [
+        picture_of(corpus, document, page, scope or EVERYTHING, cited_boxes(record, document, page))
+        for document, page in cited_pages(record)
+    ]
+    pictures = [PagePicture(*each[:5], tuple(FigurePicture(*figure) for figure in each.figures)) for each in drawn]
+    made = answer_page(record, pictures, corpus=corpus.folder.resolve().name if corpus.folder else "")
     to = path or Path(tempfile.mkdtemp(prefix="bakeoff-answer-")) / "answer.html"
     to.write_text(made, encoding="utf-8")
     return to

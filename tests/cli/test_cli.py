@@ -33,7 +33,7 @@ seeds: 1
 timing: {single_items: 20, single_seconds: 0.3, batch_seconds: 0.3}
 """
 COLOUR = re.compile(rb"\x1b\[([0-9;]*;)?(3[0-7]|9[0-7]|4[0-7]|38;|48;)")
-PROGRAM = [sys.executable, "-m", "bakeoff.cli.main"]
+PROGRAM = [sys.executable, "-m", "bakeoff"]
 
 
 def write_study(folder: Path, text: str = STUDY) -> Path:

@@ -49,7 +49,8 @@ def test_the_reply_as_json_has_the_stated_fields(folder: Path) -> None:
     citation = reply["statements"][0]["citations"][0]
     assert set(citation) == {"document", "page", "quote", "boxes"} and citation["page"] == 1
     assert all(len(box) == 4 and box[0] < box[2] and box[1] < box[3] for box in citation["boxes"])
-    assert {"document", "page", "score", "text"} == set(reply["passages"][0])
+    assert {"document", "page", "pages", "score", "text"} == set(reply["passages"][0])
+    assert reply["passages"][0]["pages"] == [reply["passages"][0]["page"]] and reply["wording"] is None
     scores = [passage["score"] for passage in reply["passages"]]
     assert scores == sorted(scores, reverse=True) and set(reply["timings"]) >= {"retrieve", "answer"}
 
@@ -73,6 +74,20 @@ def test_a_bad_line_of_a_batch_is_named(folder: Path, tmp_path: Path, line: str)
     with pytest.raises(BakeoffError, match="line 1") as refused:
         CliRunner().invoke(ask_command, [str(folder), "--batch", str(batch)], catch_exceptions=False)
     assert refused.value.fix
+
+
+def test_a_batch_with_a_bad_line_asks_nothing(folder: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "q.jsonl"
+    batch.write_text('"What is the yearly rent?"\n{bad\n', encoding="utf-8")
+    done = CliRunner().invoke(ask_command, [str(folder), "--batch", str(batch)])
+    assert isinstance(done.exception, BakeoffError) and "line 2" in done.exception.what and done.output == ""
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
+    done = CliRunner().invoke(index_command, [str(tmp_path), "--embedder", ""], catch_exceptions=False)
+    assert "no PDF file" in done.output and "end in .pdf" in done.output
+    asked = CliRunner().invoke(ask_command, [str(tmp_path), "why?"], catch_exceptions=False)
+    assert "Not in the corpus" in asked.output and "holds no document" in asked.stderr
 
 
 def test_the_page_of_an_answer_shows_the_drawn_page(folder: Path, tmp_path: Path) -> None:

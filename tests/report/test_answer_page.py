@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from bakeoff.report.answer_page import MOST_NEAREST, PagePicture, answer_page, cited_pages
+from bakeoff.report.answer_page import MOST_NEAREST, PagePicture, answer_page, cited_pages, pages_said
 
 REPLY = {
     "question": "What is the yearly rent?",
@@ -38,9 +38,16 @@ REPLY = {
             "citations": [{"document": "lease.pdf", "page": 2, "quote": "due in March", "boxes": []}],
         },
     ],
+    "wording": {"written": 3, "kept": 2, "dropped": 1, "reasons": {"number": 1}, "fell_back": False, "declined": False},
     "dropped": [{"text": "It doubles each year.", "reason": "number"}],
     "passages": [
-        {"document": "lease.pdf", "page": 2, "score": 0.9, "text": "The tenant shall pay a yearly rent of 48,000 euros."}
+        {
+            "document": "lease.pdf",
+            "page": 2,
+            "pages": [2, 3],
+            "score": 0.9,
+            "text": "The tenant shall pay a yearly rent of 48,000 euros.",
+        }
     ],
     "timings": {"retrieve": 0.012, "answer": 0.003},
 }
@@ -81,10 +88,43 @@ def test_a_page_that_cannot_be_drawn_says_so_and_shows_its_words() -> None:
 
 def test_without_an_answer_it_shows_the_nearest_passages() -> None:
     reply = {**REPLY, "abstained": True, "statements": [], "dropped": []}
-    reply["passages"] = [{"document": f"{n}.pdf", "page": n, "score": 1 / n, "text": f"passage {n}"} for n in range(1, 6)]
+    reply["passages"] = [
+        {"document": f"{n}.pdf", "page": n, "pages": [n, n + 1], "score": 1 / n, "text": f"passage {n}"} for n in range(1, 6)
+    ]
     made = answer_page(reply, [picture(f"{n}.pdf", n) for n in range(1, 6)])
     assert "Not in the corpus." in made and made.count('class="sheet"') == MOST_NEAREST
     assert cited_pages(reply) == [(f"{n}.pdf", n) for n in range(1, MOST_NEAREST + 1)]
+    assert "pages 1\N{EN DASH}2" in made
+
+
+def test_a_model_s_part_in_the_words_is_said() -> None:
+    made = answer_page(REPLY, pictures())
+    assert "The language model wrote 3 statements; 1 was dropped (a number is not in the quote: 1)." in made
+    assert "The statement that was dropped, and why" in made and "It doubles each year." in made
+    back = {**REPLY["wording"], "kept": 0, "dropped": 3, "reasons": {"number": 3}, "fell_back": True}
+    made = answer_page({**REPLY, "wording": back}, pictures())
+    assert "What is shown is quoted from the documents instead." in made
+    quoted = answer_page({**REPLY, "wording": None, "dropped": []}, pictures())
+    assert "language model" not in quoted
+
+
+@pytest.mark.parametrize(("pages", "says"), [([7], "7"), ([7, 8, 9], "7\N{EN DASH}9"), ([7, 9], "7, 9")])
+def test_the_pages_of_a_passage_are_named(pages: list[int], says: str) -> None:
+    assert pages_said(pages) == says
+
+
+def test_nearest_passages_of_one_page_share_its_picture() -> None:
+    texts = ["the first passage", "the second passage"]
+    passages = [{"document": "lease.pdf", "page": 2, "pages": [2], "score": 0.1, "text": text} for text in texts]
+    made = answer_page({**REPLY, "abstained": True, "statements": [], "passages": passages}, pictures())
+    assert made.count('class="sheet"') == 1 and all(f"<blockquote><bdi>{text}" in made for text in texts)
+
+
+def test_a_row_of_a_table_breaks_between_its_cells() -> None:
+    row = {"text": "Total | 2022 | $ 86,392", "citations": REPLY["statements"][0]["citations"]}
+    made = answer_page({**REPLY, "statements": [row]}, pictures())
+    assert re.findall(r'<span class="cell"><bdi>(.*?)</bdi>', made) == ["Total", "2022", "$ 86,392"]
+    assert 'class="cell"' not in answer_page(REPLY, pictures())
 
 
 def test_an_empty_corpus_is_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -56,15 +57,22 @@ def ask_command(
         "threshold": threshold,
         "scope": scope_of(principals or None),
     }
+    # The whole file is checked first: a bad line at its end must not cost an hour of answers.
+    questions = [] if batch is None else list(read_batch(batch))
     with open_corpus(folder, store=store) as corpus:
         how["model"] = open_chat_model(model)
         if batch is not None:
-            for name, each in read_batch(batch):
+            for name, each in questions:
                 click.echo(json.dumps({"id": name, **reply_json(each, ask_corpus(corpus, each, **how))}, ensure_ascii=False))
             return
         assert question is not None  # the usage check above; for the type checker
         reply = ask_corpus(corpus, question, **how)
         click.echo(json.dumps(reply_json(question, reply), ensure_ascii=False) if as_json else said(reply))
+        if not reply.passages and not corpus.store.documents(how["scope"]):
+            click.echo(
+                f"The index holds no document that may be read here. To read the folder: bakeoff index {shlex.quote(str(folder))}",
+                err=True,
+            )
         if open_page or page is not None:
             from bakeoff.verbs_documents import write_page
 
@@ -76,12 +84,18 @@ def ask_command(
 
 def said(reply: Any) -> str:
     """A reply as text for a terminal."""
+    from bakeoff.tasks.documents.reply_json import pages_of, wording_json, wording_said
+
+    wording = wording_said(wording_json(reply))
     lines: list[str] = []
     if reply.abstained:
         lines.append("Not in the corpus." if reply.passages else "Not in the corpus: it holds nothing near this question.")
+        lines += [textwrap.fill(wording, WIDTH)] if wording else []
         lines += ["", "The nearest passages:"] if reply.passages else []
         for passage in reply.passages[:3]:
-            lines.append(f"  {passage.document}, page {passage.page}")
+            pages = pages_of(passage)
+            where = f"page {pages[0]}" if len(pages) == 1 else f"pages {', '.join(str(page) for page in pages)}"
+            lines.append(f"  {passage.document}, {where}")
             lines.append(
                 textwrap.indent(textwrap.fill(textwrap.shorten(passage.chunk.text, 240, placeholder=" ..."), WIDTH - 4), "    ")
             )
@@ -94,6 +108,5 @@ def said(reply: Any) -> str:
         text = f"{statement.text} {''.join(f'[{mark}]' for mark in sorted(set(marks)))}"
         lines += [textwrap.fill(text, WIDTH), ""]
     lines += [f"[{mark}] {document}, page {page}" for (document, page), mark in sources.items()]
-    if reply.dropped:
-        lines.append(f"({len(reply.dropped)} sentences of the language model were dropped: the documents do not bear them out.)")
+    lines += ["", textwrap.fill(wording, WIDTH)] if wording else []
     return "\n".join(lines)

@@ -119,7 +119,7 @@ def _welcome(listening: Listening, token_env: str) -> str:
     first, *more = listening.models
     beside = f" (and {', '.join(more)})" if more else ""
     header = f' -H "Authorization: Bearer ${token_env}"' if token_env else ""
-    body = json.dumps({"model": first, "messages": [{"role": "user", "content": "The battery died after two days."}]})
+    body = json.dumps({"model": first, "messages": [{"role": "user", "content": listening.example}]})
     return (
         f"Serving {first}{beside} at {listening.url}\n"
         f"  try      curl {listening.url}/v1/chat/completions -H 'Content-Type: application/json'{header} -d '{body}'\n"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff.contract import Answer
 from bakeoff.serve.problem import as_json
 
 LONGEST_ERROR = 2000
+
+MOST_PASSAGES = 100
+"""Passages of one answer that are sent."""
+
+COUNTS = ("written", "kept", "dropped")
 
 
 def kept(given: Any) -> Answer:
@@ -31,7 +36,6 @@ def kept(given: Any) -> Answer:
         return Answer(error=f"the approach gave an answer that cannot be sent: {error}"[:LONGEST_ERROR])
     if value is None and not given.abstained:
         return Answer(error="the approach gave neither a value, nor an abstention, nor an error")
-    details = {"raw": str(given.details["raw"])} if isinstance(given.details, Mapping) and "raw" in given.details else {}
     return Answer(
         value=value,
         probabilities=chances,
@@ -40,7 +44,7 @@ def kept(given: Any) -> Answer:
         tokens_in=read,
         tokens_out=written,
         abstained=bool(given.abstained),
-        details=details,
+        details=_details(given.details),
     )
 
 
@@ -52,7 +56,16 @@ def wire(answer: Answer) -> dict[str, Any]:
         "seconds": answer.seconds,
         "abstained": answer.abstained,
         "error": answer.error,
+        **sent(answer),
     }
+
+
+def sent(answer: Answer) -> dict[str, Any]:
+    """What stands beside the value where the approach has it: the passages it looked at, nearest first, and a model's part in the words.
+
+    Statements that the verifier refused are sent as counts, never as words: who reads an endpoint sees nothing that no page says.
+    """
+    return {name: answer.details[name] for name in ("passages", "wording") if name in answer.details}
 
 
 def said(answer: Answer) -> str:
@@ -72,6 +85,48 @@ def usage(answer: Answer) -> dict[str, int] | None:
 def token_counts(read: int, written: int) -> dict[str, int]:
     """OpenAI's `usage`."""
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def _details(given: Any) -> dict[str, Any]:
+    """The details that are passed on, each in the shape that the OpenAPI document states; one of another shape is left out."""
+    details: dict[str, Any] = {}
+    if not isinstance(given, Mapping):
+        return details
+    if "raw" in given:
+        details["raw"] = str(given["raw"])
+    for name, read in (("passages", _passages), ("wording", _wording)):
+        if given.get(name) is None:
+            continue
+        try:
+            details[name] = read(given[name])
+        except (TypeError, ValueError, KeyError, OverflowError):
+            continue
+    return details
+
+
+def _passages(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = []
+    for each in list(given)[:MOST_PASSAGES]:
+        score = float(each["score"])
+        if not math.isfinite(score):
+            raise ValueError(f"a score of {score}")
+        page = int(each["page"])
+        pages = [int(number) for number in each.get("pages") or (page,)]
+        found.append({"document": str(each["document"]), "page": page, "pages": pages, "score": score, "text": str(each["text"])})
+    return found
+
+
+def _wording(given: Mapping[str, Any]) -> dict[str, Any]:
+    reasons = {str(reason): _number(count) for reason, count in given["reasons"].items()}
+    counts = {name: _number(given[name]) for name in COUNTS}
+    return {**counts, "reasons": reasons, "fell_back": bool(given["fell_back"]), "declined": bool(given["declined"])}
+
+
+def _number(given: Any) -> int:
+    count = _count(given)
+    if count is None:
+        raise ValueError("a count is missing")
+    return count
 
 
 def _plain(value: Any) -> Any:

@@ -34,7 +34,13 @@ def application(desk: Desk, *, token: str | None) -> App:
         # The address is the one that the reader came by: on a machine with several, only that one surely works for them.
         host = request.headers.get("host", "")
         url = f"http://{host}" if _AUTHORITY.fullmatch(host) else f"http://{settings.host}:{settings.port}"
-        return Response(page.page(served, settings, url), media_type="text/html", headers=page.HEADERS)
+        asked, status, more = await routes.asked(request)
+        return Response(
+            page.page(served, settings, url, asked).encode("utf-8", "replace"),
+            status,
+            media_type="text/html",
+            headers={**page.HEADERS, **more},
+        )
 
     listed = [
         *([Route("/v1/answer", routes.answer, methods=["POST"])] if served.approach is not None else []),

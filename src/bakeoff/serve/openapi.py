@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from bakeoff import __version__
 from bakeoff.serve import wire
+from bakeoff.serve.asked_page import LONGEST_ASKED
+from bakeoff.serve.page import can_ask
 from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
@@ -66,7 +68,7 @@ def document(served: Served, settings: ServerSettings, *, token: bool) -> dict[s
             "get": _get("metrics", "Counters for Prometheus.", {200: _text("text/plain", "application/openmetrics-text")}, locked)
         },
         "/openapi.json": {"get": _get("openapi", "This document.", {200: _any()}, locked)},
-        "/": {"get": _get("page", "How to ask this server.", {200: _text("text/html")}, locked)},
+        "/": {"get": _page(served, settings, locked)},
     }
     if token:
         for path, operations in paths.items():
@@ -121,6 +123,24 @@ def _post(name: str, says: str, asks: str, gives: str, locked: list[int], *, str
 def _get(name: str, says: str, responses: Mapping[int, Any], locked: list[int]) -> dict[str, Any]:
     found = {str(status): response for status, response in responses.items()}
     return {"operationId": name, "summary": says, "responses": {**found, **_problems(sorted(locked))}}
+
+
+def _page(served: Served, settings: ServerSettings, locked: list[int]) -> dict[str, Any]:
+    """The page for people. Where it has a form, what that could not answer is said on the page itself."""
+    made = _get("page", "How to ask this server, and a form to ask it.", {200: _text("text/html")}, locked)
+    if can_ask(served, settings):
+        made["parameters"] = [
+            {
+                "name": "ask",
+                "in": "query",
+                "description": "A text to answer on the page.",
+                "schema": {"type": "string", "maxLength": LONGEST_ASKED},
+            }
+        ]
+        for status in (422, 429, 503, 504):
+            made["responses"][str(status)] = {"description": PROBLEMS[status], "content": _text("text/html")["content"]}
+        made["responses"]["429"]["headers"] = _problems([429])["429"]["headers"]
+    return made
 
 
 def _problems(statuses: list[int]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The page at `/`: how to ask this server, in lines that can be copied. One file, no script, nothing fetched from anywhere."""
+"""The page at `/`: how to ask this server, in lines that can be copied. One file, no script, nothing fetched from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import json
 import shlex
 from html import escape
 
+from bakeoff.serve.asked_page import STYLE as FORM_STYLE
+from bakeoff.serve.asked_page import Asked, form
 from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
 EXAMPLE = "The battery died after two days."
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b636b; --paper: #fff; --line: #d5dade; --code: #f4f6f8; --mark: #0b5cad; }
+_STYLE = (
+    """
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b636b; --paper: #fff; --line: #d5dade; --code: #f4f6f8; --mark: #0b5cad; --edge: #8a929a; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8eaed; --soft: #a3abb3; --paper: #14171a; --line: #343a40; --code: #1e2226; --mark: #7ab8ff; }
+  :root { --ink: #e8eaed; --soft: #a3abb3; --paper: #14171a; --line: #343a40; --code: #1e2226; --mark: #7ab8ff; --edge: #7b838b; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 56rem; padding: 2.5rem 1.25rem 4rem; color: var(--ink); background: var(--paper);
@@ -35,14 +38,19 @@ a { color: var(--mark); } a:focus-visible, pre:focus-visible { outline: 3px soli
   td { display: block; padding: 0; border: 0; }
 }
 """
+    + FORM_STYLE
+)
 POLICY = (
     "default-src 'none'; style-src 'sha256-"
     + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    + "'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = {"content-security-policy": POLICY, "referrer-policy": "no-referrer", "cache-control": "no-store"}
 _ROUTES = (
-    ("POST /v1/answer", "items in, answers out: value, probabilities, seconds, abstained, error"),
+    (
+        "POST /v1/answer",
+        "items in, answers out: value, probabilities, seconds, abstained, error; from documents also the passages",
+    ),
     ("POST /v1/chat/completions", "OpenAI's chat interface, also streamed"),
     ("POST /v1/completions", "OpenAI's text interface, also streamed"),
     ("GET /v1/models", "what can be asked for"),
@@ -52,17 +60,31 @@ _ROUTES = (
 )
 
 
+def can_ask(served: Served, settings: ServerSettings) -> bool:
+    """Whether the page has a form: there is an approach to ask, and no token that the browser would have to send."""
+    return served.approach is not None and not settings.token_env
+
+
 def curl(served: Served, url: str, *, token_env: str = "") -> str:
     """A shell command that asks the server one thing."""
     header = f' \\\n  -H "Authorization: Bearer ${token_env}"' if token_env else ""
     path, body = "/v1/chat/completions", _chat(served)
     if served.approach is not None:
-        path, body = "/v1/answer", {"items": [EXAMPLE if served.accepts == "text" else {"...": "..."}]}
+        path, body = "/v1/answer", {"items": [example(served) if served.accepts == "text" or _asks(served) else {"...": "..."}]}
     return f"curl {url}{path} -H 'Content-Type: application/json'{header} \\\n  -d {shlex.quote(json.dumps(body))}"
 
 
+def example(served: Served) -> str:
+    """What is asked in the examples: the approach's own `example`, where it has one."""
+    return str(getattr(served.approach, "example", EXAMPLE))
+
+
+def _asks(served: Served) -> bool:
+    return hasattr(served.approach, "example")
+
+
 def _chat(served: Served) -> dict[str, object]:
-    said = EXAMPLE if served.approach is not None else "Say hello in one sentence."
+    said = example(served) if served.approach is not None else "Say hello in one sentence."
     more: dict[str, object] = {} if served.approach is not None else {"max_tokens": 40, "temperature": 0}
     return {"model": next(iter(served.models)), "messages": [{"role": "user", "content": said}], **more}
 
@@ -86,8 +108,11 @@ def python(served: Served, url: str, *, token_env: str = "") -> str:
     return "\n".join(lines)
 
 
-def page(served: Served, settings: ServerSettings, url: str) -> str:
-    """The page as HTML. Whatever the names hold is shown as text."""
+def page(served: Served, settings: ServerSettings, url: str, asked: Asked | None = None) -> str:
+    """The page as HTML. Whatever the names, the question and the answer hold is shown as text.
+
+    Without a token a person can ask here; with one they cannot, for a browser sends none by itself.
+    """
     kinds = {"approach": "answers items; its chat replies with the answer", "language_model": "generates text"}
     models = "".join(
         f"<tr><td><code>{escape(name)}</code></td><td>{kinds[kind]}</td></tr>" for name, kind in served.models.items()
@@ -105,12 +130,14 @@ def page(served: Served, settings: ServerSettings, url: str) -> str:
         if token
         else ""
     )
+    asking = f"<h2>Ask it here</h2>{form(asked)}" if can_ask(served, settings) else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(served.name)} · Bakeoff server</title><style>{_STYLE}</style></head>
 <body><main>
 <h1>{escape(served.name)}</h1>
 <p class="soft">Served by Bakeoff at <code>{escape(url)}</code></p>
+{asking}
 <h2>Ask it from a shell</h2>
 <pre tabindex="0" aria-label="curl command">{escape(curl(served, url, token_env=token))}</pre>
 <h2>Ask it from Python</h2>

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from bakeoff.contract import Answer
+from bakeoff.serve.answers import sent
 from bakeoff.serve.generation import Chance
 from bakeoff.serve.problem import as_json
 
@@ -49,7 +50,7 @@ def _beside(answer: Answer | None) -> dict[str, Any]:
     if answer is None:
         return {}
     chances = None if answer.probabilities is None else dict(answer.probabilities)
-    return {"bakeoff": {"value": answer.value, "probabilities": chances, "abstained": answer.abstained}}
+    return {"bakeoff": {"value": answer.value, "probabilities": chances, "abstained": answer.abstained, **sent(answer)}}
 
 
 class ChatShape:

@@ -13,9 +13,11 @@ from bakeoff import __version__
 from bakeoff.contract import Streams
 from bakeoff.models.llm import Message
 from bakeoff.serve import answers
+from bakeoff.serve.asked_page import LONGEST_ASKED, Asked
 from bakeoff.serve.desk import Asking, Desk, Step
 from bakeoff.serve.generation import Sampling, write, write_answer
 from bakeoff.serve.model_thread import Answered, ItemWork, Order, TurnWork, Work
+from bakeoff.serve.page import can_ask
 from bakeoff.serve.problem import Problem, as_json
 from bakeoff.serve.reading import checked, read_json
 from bakeoff.serve.replies import DONE, ChatShape, Shape, TextShape, event
@@ -80,6 +82,29 @@ class Routes:
         finally:
             asking.close()
         return json_response({"model": model, "answers": [found[i] for i in range(len(body.items))]})
+
+    async def asked(self, request: Request) -> tuple[Asked | None, int, dict[str, str]]:
+        """What the form of the page at `/` asks, the answer to it, the status of that page, and headers that go with it.
+
+        Another site's page can make a browser send such a request, though not read the answer: it is not asked for it.
+        """
+        text = request.query_params.get("ask", "")
+        elsewhere = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        if not text.strip() or elsewhere or not can_ask(self._desk.served, self._desk.settings):
+            return None, 200, {}
+        if len(text) > LONGEST_ASKED:
+            return Asked(text[:LONGEST_ASKED], problem=f"The text has more than {LONGEST_ASKED:,} characters."), 422, {}
+        try:
+            asking = self._desk.ask(request, lambda order: [ItemWork(order, 0, self._desk.item(text))])
+            try:
+                told = await asking.next()
+                while not isinstance(told, Answered):
+                    told = await asking.next()
+            finally:
+                asking.close()
+        except Problem as problem:
+            return Asked(text, problem=problem.message), problem.status, dict(problem.headers)
+        return Asked(text, told.answer), 200 if told.answer.error is None else 422, {}
 
     def _check_items(self, items: Sequence[Any]) -> None:
         most = self._desk.settings.max_queue

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.errors import BakeoffError, needs
+from bakeoff.serve.page import example
 from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
@@ -33,12 +34,13 @@ SECONDS_TO_TELL = 1.0
 
 @dataclass(frozen=True)
 class Listening:
-    """A server that is ready. `drain` tells it to stop, from any thread, as a signal would."""
+    """A server that is ready. `drain` tells it to stop, from any thread, as a signal would; `example` is something to ask it."""
 
     url: str
     models: tuple[str, ...]
     pid: int
     drain: Callable[[], None]
+    example: str
 
 
 def serve(served: Served, settings: ServerSettings, *, ready: Callable[[Listening], None]) -> bool:
@@ -155,7 +157,7 @@ class _Running:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(begin_drain)
 
-        self._ready(Listening(url, tuple(self._desk.models), os.getpid(), drain))
+        self._ready(Listening(url, tuple(self._desk.models), os.getpid(), drain, example(self._desk.served)))
 
     async def lame_duck(self) -> None:
         """Say that the server is about to stop, and wait for clients to hear it."""

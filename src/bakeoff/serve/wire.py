@@ -151,7 +151,37 @@ class _Response(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ItemAnswer(_Response):
+class Passage(_Response):
+    """A passage of a corpus of documents that was found for a question."""
+
+    document: str
+    page: int = Field(description="Where it begins, from 1.")
+    pages: list[int] = Field(description="All pages that it stands on.")
+    score: float
+    text: str
+
+
+class Wording(_Response):
+    """A language model's part in an answer from documents. What the verifier refused is counted; its words are not sent."""
+
+    written: int = Field(description="Statements that the model wrote.")
+    kept: int = Field(description="Those that are in the answer.")
+    dropped: int = Field(description="Those that the verifier refused.")
+    reasons: dict[str, int] = Field(description="Reason of a refusal to how many there were.")
+    fell_back: bool = Field(description="None was kept; the documents are quoted instead.")
+    declined: bool = Field(description="The model said that the passages hold no answer.")
+
+
+class _Beside(_Response):
+    """What stands beside a value where the approach has it; left out where it has not."""
+
+    passages: list[Passage] | None = Field(
+        None, description="Of an approach over documents: the passages nearest to the question, also for an abstention."
+    )
+    wording: Wording | None = Field(None, description="Where a language model worded the answer.")
+
+
+class ItemAnswer(_Beside):
     """The answer to one item: a value, an abstention, or an error."""
 
     value: Any = Field(description="What the approach says; null for an abstention or an error.")
@@ -176,7 +206,7 @@ class Usage(_Response):
     total_tokens: int
 
 
-class Bakeoff(_Response):
+class Bakeoff(_Beside):
     """What the approach says besides its text."""
 
     value: Any

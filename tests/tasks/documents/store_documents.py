@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -198,3 +200,50 @@ def refusal(call: Callable[[], object]) -> str:
         call()
     assert caught.value.fix
     return str(caught.value)
+
+
+def four_documents(store: Store) -> None:
+    """Fill a new store with what most tests of one corpus begin with."""
+    for i in range(4):
+        made(f"{i}.pdf", i, pages=6).into(store)
+    store.set_settings({"embedder": "none"})
+
+
+def forms(text: str) -> dict[str, bytes]:
+    """The bytes that a text could stand as."""
+    plain = text.encode()
+    return {
+        "UTF-8": plain, "UTF-16": text.encode("utf-16-le"), "UTF-16 other": text.encode("utf-16-be"), "UTF-32": text.encode("utf-32-le"),
+        "reversed": plain[::-1], "hex": plain.hex().encode(), "JSON": json.dumps(text)[1:-1].encode(), "lower": text.lower().encode(),
+        **{f"base64 at {at}": base64.b64encode(b" " * at + plain)[4 : 4 + len(plain)] for at in range(3)},
+    }  # fmt: skip
+
+
+def traces(document: Made) -> dict[str, bytes]:
+    """Pieces of all that was kept of a document: names, words, and runs of the bytes that its pages and vectors were kept as."""
+    texts = [document.facts.name, document.facts.title, document.facts.id, *document.facts.notes, *document.facts.meta.values()]
+    texts += [chunk.text for chunk in document.chunks] + [chunk.context for chunk in document.chunks]
+    texts += sorted({term for terms in document.terms for term in terms}) + sorted(document.facts.readers or ())
+    own = [text for text in texts if re.search(r"canary\d|c0ffee", text)]  # half a word at the end of a chunk may be anybody's
+    found = {f"{text[:30]} as {form}": data for text in own for form, data in forms(text).items()}
+    blobs = [page_codec.encode(page) for page in document.pages] + [document.vectors.astype("<f4").tobytes()]
+    for n, blob in enumerate(blobs):
+        for at in range(40, len(blob) - 24, 97):
+            found[f"bytes {at} of blob {n}"] = blob[at : at + 24]
+    return found
+
+
+def canary(seed: int, name: str = "") -> Made:
+    """A document whose every word, name and number is its own."""
+    words = [f"canary{seed}wörd{i}x" for i in range(60)]
+    document = made(
+        name or f"canary{seed} name.pdf", 900 + seed, pages=5, words=words, readers=frozenset({f"canary{seed} reader"})
+    )
+    facts = replace(
+        document.facts,
+        id=f"{seed:02}c0ffee" * 8,
+        title=f"canary{seed} title",
+        notes=(f"canary{seed} note",),
+        meta={"k": f"canary{seed} meta"},
+    )
+    return replace(document, facts=facts)

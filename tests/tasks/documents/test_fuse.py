@@ -72,3 +72,11 @@ def test_weight_0_is_the_lexical_order_and_weight_1_the_dense(one: dict[str, flo
     best = fuse(lexical, dense, 1.0)
     if dense:
         assert other[best[0].key[0]] == pytest.approx(max(other.values()), rel=1e-5)
+
+
+@given(SCORES, SCORES, st.floats(0, 1), st.integers(0, 20))
+def test_a_limit_keeps_the_best(one: dict[str, float], other: dict[str, float], weight: float, limit: int) -> None:
+    lexical, dense = hits("lexical", **one), hits("dense", **other)
+    every = fuse(lexical, dense, weight)
+    assert every == ranked(every)
+    assert fuse(lexical, dense, weight, limit=limit) == every[:limit]

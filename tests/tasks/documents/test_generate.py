@@ -194,6 +194,26 @@ def test_when_nothing_survives_it_falls_back_and_says_so():
     assert reply.abstained and not reply.fell_back and statements == []
 
 
+def test_a_model_that_goes_in_circles_is_stopped_and_each_line_counts_once():
+    circle = "Question: What happens?\nThe passage is:\n"
+    _, reply, model = ask(circle * 500)
+    assert reply.written == len(reply.dropped) == 2
+    assert model.stopped and model.given * model.size < len(circle) * 4
+
+
+@pytest.mark.parametrize("line", ["[1] 3", "[1] 3%", "3.", "[1] (b)", "[1] —"])
+def test_a_bare_figure_is_no_statement(line):
+    statements, reply, _ = ask(line)
+    assert statements == [] and [reason for _, reason in reply.dropped] == ["empty"]
+
+
+def test_the_model_s_no_is_kept_in_the_reply():
+    _, reply, _ = ask(NONE)
+    assert reply.declined and reply.written == 0
+    _, reply, _ = ask(f"[1] {RISE}")
+    assert not reply.declined
+
+
 def test_low_support_never_asks_the_model():
     _, reply, model = ask("[1] x", threshold=1.0)
     assert reply.abstained and model.asked == [] and reply.passages

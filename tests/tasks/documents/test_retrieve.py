@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from bakeoff.errors import BadData
 from bakeoff.tasks.documents.find.glossary import ACCOUNTING, definitions
 from bakeoff.tasks.documents.find.names import named_documents
 from bakeoff.tasks.documents.find.question import content_of, read_question
-from bakeoff.tasks.documents.find.rerank import WEIGHTS, Candidate, features, rerank
+from bakeoff.tasks.documents.find.rerank import NEAR, WEIGHTS, Candidate, features, rerank
 from bakeoff.tasks.documents.find.retrieve import RetrievalSettings, Retriever, rank_pages, thinned
 from bakeoff.tasks.documents.index.chunk import make_chunks
 from bakeoff.tasks.documents.index.embed import text_to_embed
@@ -117,8 +118,9 @@ def test_passages_that_say_the_same_are_one(store: SqliteStore) -> None:
 def test_the_same_question_has_the_same_answer_and_its_parts_are_shown(store: SqliteStore) -> None:
     one, two = (retriever(store).search("When is bread baked?") for _ in range(2))
     assert one.passages == two.passages
-    assert set(one.timings) == {"embed", "dense", "lexical", "chunks", "rerank", "thin"}
-    assert all(seconds >= 0 for seconds in one.timings.values())
+    assert set(one.timings) == {"read", "embed", "dense", "lexical", "fuse", "chunks", "rerank", "thin"}
+    assert one.cpu.keys() == one.timings.keys()
+    assert all(seconds >= 0 for seconds in [*one.timings.values(), *one.cpu.values()])
     best = one.passages[0]
     assert {"lexical", "dense", *WEIGHTS} <= set(best.scores)
     assert 0 <= best.score <= 1
@@ -294,6 +296,13 @@ def test_a_word_without_a_capital_is_no_sure_name() -> None:
     assert 0 < named_documents("What is the dividend policy?", LABELS).strength["policy.pdf"] < 0.6
 
 
+@pytest.mark.parametrize(
+    ("question", "strength"), [("Did Busi grow?", True), ("Did busi grow?", False), ("Did Bus grow?", False)]
+)
+def test_only_a_word_with_a_capital_and_enough_letters_is_a_shortened_name(question: str, strength: bool) -> None:
+    assert bool(named_documents(question, LABELS).strength["ibm.pdf"]) is strength
+
+
 def test_a_name_that_all_documents_share_names_none() -> None:
     named = named_documents("What did Acme earn?", {"a.pdf": "Acme 2020", "b.pdf": "Acme 2021"})
     assert set(named.strength.values()) == {0.0}
@@ -368,6 +377,29 @@ def test_features_are_between_0_and_1_for_any_text(given_: list[tuple[str, str, 
     assert all(set(each) == set(WEIGHTS) and all(-1e-9 <= value <= 1 + 1e-9 for value in each.values()) for each in seen)
     for hit in rerank(read_question(question), candidates):
         assert -1e-9 <= hit.score <= 1 + 1e-9
+
+
+def by_definition(question: str, text: str, heading: str) -> tuple[float, float, float]:
+    """Coverage, pairs and heading of a passage that is the only one and whose document is not named, from all of its terms."""
+    asked, terms = read_question(question, {}).terms, terms_of(text)
+    known, said = {*terms, *terms_of(f"Report\n{heading}")}, set(terms_of(heading.rpartition(" > ")[2]))
+    at = {term: [place for place, each in enumerate(terms) if each == term] for term in asked}
+    pairs = [any(abs(i - j) <= NEAR for i in at[one] for j in at[other]) for one, other in itertools.pairwise(asked)]
+    # With one candidate every term that it holds is as rare as any other, and one that it lacks counts nothing.
+    coverage = float(any(term in known for term in asked))
+    return coverage, sum(pairs) / len(pairs) if pairs else 0.0, len(said & set(asked)) / len(said) if said else 0.0
+
+
+SAID = st.lists(
+    st.sampled_from(["organized", "organization", "relying", "reliable", "long-term", "debt", "FY2022", "5,363", "the", "of", "%", ">", "’s", "R&D", "ability"]),
+    max_size=14,
+).map(" ".join)  # fmt: skip
+
+
+@given(SAID, SAID, SAID)
+def test_features_are_those_of_all_terms_of_the_passage(question: str, text: str, heading: str) -> None:
+    seen = features(read_question(question, {}), [candidate(text or "x", context=f"Report\n{heading}")])[0]
+    assert (seen["coverage"], seen["pairs"], seen["heading"]) == pytest.approx(by_definition(question, text, heading))
 
 
 def test_weights_of_nothing_but_the_fused_score_keep_the_order() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +11,10 @@ import numpy as np
 import psycopg
 import pytest
 
-pytest.register_assert_rewrite("store_contract", "store_documents")
-from postgres_server import Server, shared_server  # noqa: E402
+pytest.register_assert_rewrite("store_contract", "store_documents", "postgres_corpus")
+pytest_plugins = ("postgres_corpus",)
+from postgres_corpus import own_schema, run  # noqa: E402
+from postgres_server import Server  # noqa: E402
 from store_contract import NewStore, OpenAgain, StoreContract  # noqa: E402
 from store_documents import VOCABULARY, as_bytes, made, made_of, question  # noqa: E402
 
@@ -24,39 +25,6 @@ from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, PageRef, Scope  # noqa: E402
 from bakeoff.tasks.documents.store import Store  # noqa: E402
 
-_number = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Server:
-    return shared_server()
-
-
-@pytest.fixture
-def schema(postgres: Server) -> Iterator[str]:
-    """The name of a schema of the test's own."""
-    name = f"test_{next(_number)}"
-    yield name
-    run(postgres, f"DROP SCHEMA IF EXISTS {name} CASCADE")
-
-
-@pytest.fixture
-def corpus(postgres: Server, schema: str) -> str:
-    """The name of the schema of a corpus of four documents."""
-    with PostgresStore(postgres.url, create=True, schema=schema) as store:
-        for i in range(4):
-            made(f"{i}.pdf", i, pages=6).into(store)
-        store.set_settings({"embedder": "none"})
-    return schema
-
-
-def run(postgres: Server, *statements: str) -> list[tuple[object, ...]]:
-    """Run statements as the administrator; the rows of the last."""
-    with psycopg.connect(postgres.url, autocommit=True) as db:
-        for statement in statements:
-            cursor = db.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
 
 class TestPostgresStore(StoreContract):
     @pytest.fixture
@@ -64,7 +32,7 @@ class TestPostgresStore(StoreContract):
         made: list[str] = []
 
         def new() -> Store:
-            made.append(f"contract_{next(_number)}")
+            made.append(own_schema())
             return PostgresStore(postgres.url, create=True, schema=made[-1])
 
         yield new

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,48 +9,15 @@ import numpy as np
 import psycopg
 import pytest
 
-pytest.register_assert_rewrite("store_contract", "store_documents")
-from postgres_server import Server, shared_server  # noqa: E402
-from store_documents import Made, as_bytes, made, made_of, pairs  # noqa: E402
-from test_store_purge import canary, forms, traces  # noqa: E402
+pytest.register_assert_rewrite("store_contract", "store_documents", "postgres_corpus")
+pytest_plugins = ("postgres_corpus",)
+from postgres_corpus import run  # noqa: E402
+from postgres_server import Server  # noqa: E402
+from store_documents import Made, as_bytes, canary, forms, made, made_of, pairs, traces  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
 from bakeoff.tasks.documents.index.store_postgres import PostgresStore  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING, Page, Scope  # noqa: E402
-
-_number = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Server:
-    return shared_server()
-
-
-@pytest.fixture
-def schema(postgres: Server) -> Iterator[str]:
-    """The name of a schema of the test's own."""
-    name = f"beside_{next(_number)}"
-    yield name
-    run(postgres, f"DROP SCHEMA IF EXISTS {name} CASCADE")
-
-
-@pytest.fixture
-def corpus(postgres: Server, schema: str) -> str:
-    """The name of the schema of a corpus of four documents."""
-    with PostgresStore(postgres.url, create=True, schema=schema) as store:
-        for i in range(4):
-            made(f"{i}.pdf", i, pages=6).into(store)
-        store.set_settings({"embedder": "none"})
-    return schema
-
-
-def run(postgres: Server, *statements: str) -> list[tuple[object, ...]]:
-    """Run statements as the administrator; the rows of the last."""
-    with psycopg.connect(postgres.url, autocommit=True) as db:
-        for statement in statements:
-            cursor = db.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
 
 # One writer, one moment
 

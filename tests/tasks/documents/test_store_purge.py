@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.register_assert_rewrite("store_documents")
-from store_documents import Made, as_bytes, made, question  # noqa: E402
+from store_documents import as_bytes, canary, forms, four_documents, made, question, traces  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
 from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
 from bakeoff.tasks.documents.index.store_sqlite import SqliteStore  # noqa: E402
-from bakeoff.tasks.documents.reading import page_codec  # noqa: E402
 from bakeoff.tasks.documents.records import EVERYTHING  # noqa: E402
 
 WORDS = [f"word{i}" for i in range(400)]
@@ -30,9 +26,7 @@ def folder(tmp_path: Path) -> Path:
     """A corpus of four documents, closed."""
     folder = tmp_path / "corpus"
     with SqliteStore(folder, create=True) as store:
-        for i in range(4):
-            made(f"{i}.pdf", i, pages=6).into(store)
-        store.set_settings({"embedder": "none"})
+        four_documents(store)
     return folder
 
 
@@ -45,46 +39,6 @@ def rows_of(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / FILE)) as db:
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return [row for table in tables for row in db.execute(f"SELECT * FROM {table}")]
-
-
-def forms(text: str) -> dict[str, bytes]:
-    """The bytes that a text could stand as."""
-    plain = text.encode()
-    return {
-        "UTF-8": plain, "UTF-16": text.encode("utf-16-le"), "UTF-16 other": text.encode("utf-16-be"), "UTF-32": text.encode("utf-32-le"),
-        "reversed": plain[::-1], "hex": plain.hex().encode(), "JSON": json.dumps(text)[1:-1].encode(), "lower": text.lower().encode(),
-        **{f"base64 at {at}": base64.b64encode(b" " * at + plain)[4 : 4 + len(plain)] for at in range(3)},
-    }  # fmt: skip
-
-
-def traces(document: Made) -> dict[str, bytes]:
-    """Pieces of all that was kept of a document: names, words, and runs of the bytes that its pages and vectors were kept as."""
-    texts = [document.facts.name, document.facts.title, document.facts.id, *document.facts.notes, *document.facts.meta.values()]
-    texts += [chunk.text for chunk in document.chunks] + [chunk.context for chunk in document.chunks]
-    texts += sorted({term for terms in document.terms for term in terms}) + sorted(document.facts.readers or ())
-    own = [text for text in texts if re.search(r"canary\d|c0ffee", text)]  # half a word at the end of a chunk may be anybody's
-    found = {f"{text[:30]} as {form}": data for text in own for form, data in forms(text).items()}
-    blobs = [page_codec.encode(page) for page in document.pages] + [document.vectors.astype("<f4").tobytes()]
-    for n, blob in enumerate(blobs):
-        for at in range(40, len(blob) - 24, 97):
-            found[f"bytes {at} of blob {n}"] = blob[at : at + 24]
-    return found
-
-
-def canary(seed: int, name: str = "") -> Made:
-    """A document whose every word, name and number is its own."""
-    words = [f"canary{seed}wörd{i}x" for i in range(60)]
-    document = made(
-        name or f"canary{seed} name.pdf", 900 + seed, pages=5, words=words, readers=frozenset({f"canary{seed} reader"})
-    )
-    facts = replace(
-        document.facts,
-        id=f"{seed:02}c0ffee" * 8,
-        title=f"canary{seed} title",
-        notes=(f"canary{seed} note",),
-        meta={"k": f"canary{seed} meta"},
-    )
-    return replace(document, facts=facts)
 
 
 def test_after_purge_nothing_removed_is_in_any_file(folder: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 pytest.register_assert_rewrite("store_contract", "store_documents")
 from store_contract import NewStore, OpenAgain, StoreContract  # noqa: E402
-from store_documents import as_bytes, made, made_of  # noqa: E402
+from store_documents import as_bytes, four_documents, made, made_of  # noqa: E402
 
 from bakeoff.errors import BadData, RunError  # noqa: E402
 from bakeoff.tasks.documents.index.store_schema import FILE  # noqa: E402
@@ -51,9 +51,7 @@ def folder(tmp_path: Path) -> Path:
     """A corpus of four documents, closed."""
     folder = tmp_path / "corpus"
     with SqliteStore(folder, create=True) as store:
-        for i in range(4):
-            made(f"{i}.pdf", i, pages=6).into(store)
-        store.set_settings({"embedder": "none"})
+        four_documents(store)
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bakeoff.tasks.documents.index.terms import LONGEST, terms_of
+from bakeoff.tasks.documents.index.terms import LONGEST, TermFinder, terms_of
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,155 @@ def test_words_next_to_each_other_do_not_change_each_other(words: list[str]) -> 
     apart = [term for word in words for term in terms_of(word)]
     assert terms_of(" ".join(words)) == apart
     assert terms_of(" ".join(words).upper()) == apart
+
+
+BEGINNINGS = [
+    "a",
+    "ab",
+    "be",
+    "cl",
+    "dy",
+    "em",
+    "fam",
+    "gener",
+    "ho",
+    "inter",
+    "lie",
+    "nat",
+    "organiz",
+    "poss",
+    "qu",
+    "rel",
+    "skat",
+    "sky",
+    "t",
+    "univers",
+    "us",
+    "vi",
+    "wr",
+    "ye",
+]
+ENDINGS = [
+    "s",
+    "es",
+    "ies",
+    "ied",
+    "ed",
+    "edly",
+    "ing",
+    "ingly",
+    "eed",
+    "eedly",
+    "ying",
+    "y",
+    "ly",
+    "li",
+    "ability",
+    "ibility",
+    "ble",
+    "bly",
+    "ational",
+    "ation",
+    "ator",
+    "alism",
+    "aliti",
+    "alli",
+    "fulness",
+    "ousness",
+    "iveness",
+    "iviti",
+    "entli",
+    "enci",
+    "anci",
+    "izer",
+    "ization",
+    "ogi",
+    "ologi",
+    "lessli",
+    "icate",
+    "ative",
+    "alize",
+    "iciti",
+    "ical",
+    "ful",
+    "ness",
+    "ement",
+    "ment",
+    "ent",
+    "ance",
+    "ence",
+    "able",
+    "ant",
+    "ism",
+    "ate",
+    "iti",
+    "ous",
+    "ive",
+    "ize",
+    "ion",
+    "sion",
+    "tion",
+    "e",
+    "ll",
+    "sses",
+    "ss",
+    "us",
+    "dying",
+    "lying",
+    "news",
+    "gently",
+    "early",
+    "only",
+    "singly",
+    "idly",
+    "ugly",
+    "skies",
+    "skis",
+]
+
+
+@pytest.mark.parametrize("ending", ["", *ENDINGS])
+def test_a_stem_is_found_in_every_form_of_its_word(ending: str) -> None:
+    for beginning in ["", *BEGINNINGS]:
+        for middle in ("", "at", "ent", "iz", "bb"):
+            word = beginning + middle + ending
+            for term in terms_of(word):
+                assert TermFinder([term]).places(word) == {term: [0]}, word
+
+
+WORDS = st.one_of(
+    st.builds("{}{}".format, st.sampled_from(BEGINNINGS), st.sampled_from(ENDINGS)),
+    st.sampled_from(
+        [
+            "the",
+            "of",
+            "R&D",
+            "FY2022",
+            "5,363",
+            "long-term",
+            "re-organized",
+            "23.5%",
+            "日本語",
+            "naïveté",
+            "U.S.",
+            "a" * 300,
+            "語" * 300,
+        ]
+    ),
+    st.text(max_size=8),
+)
+
+
+@given(st.lists(WORDS, max_size=15), st.lists(WORDS, max_size=6))
+def test_terms_are_found_where_they_stand(words: list[str], wanted: list[str]) -> None:
+    text, terms = " ".join(words), {term for word in wanted for term in terms_of(word)}
+    every = terms_of(text)
+    finder = TermFinder(terms)
+    expected = {term: [at for at, each in enumerate(every) if each == term] for term in terms & set(every)}
+    assert finder.places(text) == expected
+    assert finder.places(text) == expected  # what it remembers of the words is the same
+
+
+def test_nothing_is_found_where_nothing_is_looked_for() -> None:
+    assert TermFinder([]).places("Revenue rose in 2022, by 5%.") == {}
+    assert TermFinder(["revenu"]).places("") == {}

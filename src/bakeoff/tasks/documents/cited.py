@@ -41,6 +41,9 @@ class Cited:
         Not used where `retrieval` is lexical.
     rerank : str
         `features`, `none`, or a cross-encoder: a folder with an ONNX model and a tokenizer, or `hub:org/name`.
+    chunk_tokens, chunk_overlap, chunk_least : int
+        Longest passage of running text in word pieces, how many are repeated in the next, and how many a passage holds before a heading begins
+        a new one: see `bakeoff.tasks.documents.index.chunk_settings.ChunkSettings`.
     passages : int
         Passages found for a question.
     statements : int
@@ -52,6 +55,9 @@ class Cited:
     retrieval: Literal["hybrid", "lexical", "dense"] = "hybrid"
     embedder: str = "minilm-int8"
     rerank: str = "features"
+    chunk_tokens: int = 210
+    chunk_overlap: int = 40
+    chunk_least: int = 60
     passages: int = 10
     statements: int = 3
     declines: float = 0.95
@@ -60,6 +66,7 @@ class Cited:
     _asker: frozenset[str] | None = field(default=None, init=False, repr=False)
     chosen_: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
+    example: ClassVar[str] = "What does the contract say about notice?"
     asset_kind: ClassVar[str] = "onnx"
     requires: ClassVar[Requires] = Requires(
         ("pypdfium2", "pikepdf", "snowballstemmer", "onnxruntime", "tokenizers"), extra="documents"
@@ -182,11 +189,13 @@ class Cited:
 
     def _index(self, material: Path, folder: Path, progress: Progress) -> tuple[Corpus, IndexReport]:
         from bakeoff.tasks.documents.corpus import IndexReport
+        from bakeoff.tasks.documents.index.chunk_settings import KEY, ChunkSettings
         from bakeoff.tasks.documents.index.store_sqlite import SqliteStore
         from bakeoff.tasks.documents.material import documents_of
 
+        cut = ChunkSettings(self.chunk_tokens, self.chunk_overlap, self.chunk_least)
         store = SqliteStore(folder, create=True)
-        store.set_settings({"embedder": self._embeds_with()})
+        store.set_settings({"embedder": self._embeds_with(), KEY: cut.as_text()})
         corpus, report = self._corpus(store), IndexReport()
         documents = documents_of(material)
         for count, document in enumerate(documents):
@@ -198,8 +207,8 @@ class Cited:
     def _choose(self, items: Sequence[Item], progress: Callable[[float], None]) -> None:
         """From which support it answers: chosen on questions that the corpus answers and questions that it does not.
 
-        The model of support itself is not learned here. Fitted on the hundred or two questions of a usual corpus it was worse where it
-        counts, at the threshold, than the default: see docs/explanation/verified-answers.md.
+        The model of support itself is not learned here: a hundred or two questions are too few for it, and a threshold on questions that
+        the model has seen declines less than it promises. See docs/explanation/verified-answers.md.
         """
         from bakeoff.tasks.documents.reply.abstain import choose_threshold
 

@@ -19,7 +19,7 @@ class CitedLLM(Cited):
 
     Parameters
     ----------
-    retrieval, embedder, rerank, passages, statements, declines :
+    retrieval, embedder, rerank, chunk_tokens, chunk_overlap, chunk_least, passages, statements, declines :
         As for `cited`; fewer passages by default, for a model must read them.
     model : str
         A catalogue name, `hub:org/name` or the path of a `.gguf` file; or `endpoint:URL#model` for a server.

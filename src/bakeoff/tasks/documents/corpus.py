@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bakeoff.tasks.documents.store import Store
 
 FOLDER = ".bakeoff"
-READER = "1"
+READER = "2"
 """Version of how pages are read and cut into chunks. Documents indexed by another version are read again."""
 
 NOBODY: frozenset[str] = frozenset()
@@ -258,12 +258,13 @@ class Corpus:
     def put(self, facts: DocumentFacts, pages: Callable[[], Iterator[Page]], report: IndexReport) -> int:
         """Chunk, embed and store a document whose pages are read already. `pages` gives them anew at each call. Returns the number of chunks."""
         from bakeoff.tasks.documents.index.chunk import make_chunks
+        from bakeoff.tasks.documents.index.chunk_settings import settings_of
         from bakeoff.tasks.documents.index.embed import text_to_embed
         from bakeoff.tasks.documents.index.near_duplicates import META, signature
         from bakeoff.tasks.documents.index.terms import terms_of
 
         started = time.perf_counter()
-        chunks = make_chunks(facts.title, facts.name, pages())
+        chunks = make_chunks(facts.title, facts.name, pages(), settings_of(self.store))
         terms = [terms_of(f"{chunk.context}\n{chunk.text}") for chunk in chunks]
         report.took("chunk", started)
         vectors = None

@@ -38,15 +38,6 @@ class LangChainPipeline(Peer):
         Tokens that prompt and answer may have together, and most tokens written.
     """
 
-    model: str = "smollm2-135m-instruct"
-    embedder: str = "minilm-int8"
-    chunk_size: int = 1000
-    chunk_overlap: int = 200
-    k: int = 4
-    context: int = 2048
-    max_tokens: int = 96
-
-    asset_kind: ClassVar[str] = "gguf"
     requires: ClassVar[Requires] = Requires(
         ("langchain_core", "langchain_text_splitters", "pypdfium2", "cyllama", "onnxruntime", "tokenizers"), extra="langchain"
     )

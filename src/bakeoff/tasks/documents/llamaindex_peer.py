@@ -32,15 +32,10 @@ class LlamaIndexPipeline(Peer):
         Tokens that prompt and answer may have together, and most tokens written.
     """
 
-    model: str = "smollm2-135m-instruct"
-    embedder: str = "minilm-int8"
     chunk_size: int = 1024
-    chunk_overlap: int = 200
     k: int = 2
     context: int = 4096
-    max_tokens: int = 96
 
-    asset_kind: ClassVar[str] = "gguf"
     requires: ClassVar[Requires] = Requires(
         ("llama_index", "pypdfium2", "cyllama", "onnxruntime", "tokenizers"), extra="llamaindex"
     )

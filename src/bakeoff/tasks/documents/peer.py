@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bakeoff.contract import Answer, Citation, Item, Progress
 from bakeoff.errors import BakeoffError, RunError
@@ -41,13 +41,33 @@ class Found:
     score: float
 
 
+@dataclass
 class Peer(ABC):
-    """The bench's side of a peer's pipeline. A subclass cuts, indexes, finds and words; see `langchain_peer`, `llamaindex_peer`."""
+    """The bench's side of a peer's pipeline. A subclass cuts, indexes, finds and words; see `langchain_peer`, `llamaindex_peer`.
 
-    model: str
-    embedder: str
-    context: int
-    max_tokens: int
+    Parameters
+    ----------
+    model : str
+        A catalogue name, `hub:org/name` or the path of a `.gguf` file.
+    embedder : str
+        A catalogue name, `hub:org/name`, or a folder with an ONNX model and a tokenizer.
+    chunk_size, chunk_overlap : int
+        Of the pipeline's splitter; a subclass says in what.
+    k : int
+        Passages given to the model.
+    context, max_tokens : int
+        Tokens that prompt and answer may have together, and most tokens written.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    embedder: str = "minilm-int8"
+    chunk_size: int = 1000
+    chunk_overlap: int = 200
+    k: int = 4
+    context: int = 2048
+    max_tokens: int = 96
+
+    asset_kind: ClassVar[str] = "gguf"
 
     def assets(self) -> Sequence[str]:
         """The language model, where there is one."""
@@ -167,6 +187,7 @@ def _answer(written: Written, found: Sequence[Found], seconds: float) -> Answer:
             {
                 "document": each.split.document,
                 "page": each.split.page,
+                "pages": [each.split.page],
                 "score": round(float(each.score), 6),
                 "text": each.split.text,
             }

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from random import Random
 
+from bakeoff.measure.number_words import spelled
+
 _CONTRACTIONS: Mapping[str, str] = {
     "don't": "do not",
     "doesn't": "does not",
@@ -83,29 +85,6 @@ _SYNONYMS: Mapping[str, str] = {
 }
 """One word for another that says the same and judges no more; each was read in review sentences before and after."""
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _NUMBER = re.compile(
     r"(?<![\w.,/:$€£¥%#@+*=^~-])(?<![$€£¥#@]\s)(0|[1-9][0-9]{0,2})(?![\w/:%$€£¥*=^~+°)\"”-]|[.,][0-9]|\s[\"”%])", re.ASCII
 )
@@ -162,15 +141,6 @@ def numbers_spelled(text: str, rng: Random) -> str | None:
 
     changed = _NUMBER.sub(in_words, text)
     return changed if changed != text else None
-
-
-def spelled(number: int) -> str:
-    """A whole number from 0 to 999 in English words."""
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        return _TENS[number // 10] + (f"-{_ONES[number % 10]}" if number % 10 else "")
-    return f"{_ONES[number // 100]} hundred" + (f" and {spelled(number % 100)}" if number % 100 else "")
 
 
 def synonyms(text: str, rng: Random) -> str | None:

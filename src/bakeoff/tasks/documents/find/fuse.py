@@ -20,8 +20,10 @@ RRF_K = 60
 """The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher 2009)."""
 
 
-def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], weight: float, method: Fusion = "convex") -> list[Hit]:
-    """All candidates of both lists, best first; ties by document name, then by ordinal.
+def fuse(
+    lexical: Sequence[Hit], dense: Sequence[Hit], weight: float, method: Fusion = "convex", limit: int | None = None
+) -> list[Hit]:
+    """The candidates of both lists, best first; ties by document name, then by ordinal.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], weight: float, method: Fu
     method : {'convex', 'reciprocal'}
         *convex*: scores are brought to [0, 1] by the least value that they can have in theory (BM25: 0) or, for cosines, by the least
         one found, and the greatest one found. *reciprocal*: ``1 / (60 + rank)``.
+    limit : int or None
+        At most this many; None for all.
 
     Returns
     -------
@@ -52,7 +56,8 @@ def fuse(lexical: Sequence[Hit], dense: Sequence[Hit], weight: float, method: Fu
         for hit, value in zip(hits, values, strict=True):
             parts.setdefault(hit.key, {})[name] = hit.scores.get(name, hit.score)
             total[hit.key] = total.get(hit.key, 0.0) + share * value
-    return ranked(Hit(key, total[key], scores) for key, scores in parts.items())
+    order = sorted((-round(score, DECIMALS), key) for key, score in total.items())  # as `ranked` has it
+    return [Hit(key, total[key], parts[key]) for _, key in order[:limit]]
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from bakeoff.tasks.documents.index.terms import FUNCTION_WORDS, normalise
@@ -57,8 +58,8 @@ def named_documents(question: str, labels: Mapping[str, str]) -> Named:
     # Names are written with capitals, unless somebody types without any.
     proper = [word[:1].isupper() for word in asked] if any(word[:1].isupper() for word in asked) else [True] * len(asked)
     acronyms = {word.lower() for word in asked if _ACRONYM.fullmatch(word)}
-    words = {name: [normalise(word) for word in _WORD.findall(_CASE_BORDER.sub(" ", label))] for name, label in labels.items()}
-    found = {name: _matches(plain, proper, acronyms, label) for name, label in words.items()}
+    parts = _spans(plain, proper)
+    found = {name: _matches(parts, acronyms, _read_label(label)) for name, label in labels.items()}
     strength: dict[str, float] = {}
     for name, spans in found.items():
         most = 0.0
@@ -86,10 +87,31 @@ def _words_of(asked: Sequence[str], spans: set[str]) -> frozenset[str]:
     return frozenset(used)
 
 
-def _matches(asked: Sequence[str], proper: Sequence[bool], acronyms: Iterable[str], label: Sequence[str]) -> dict[str, float]:
-    """What of the question names a label: words as joined in the question, and how well."""
-    joined = {"".join(label[at : at + size]) for size in range(1, LONGEST_NAME + 1) for at in range(len(label) - size + 1)}
-    found: dict[str, float] = {}
+class _Label(NamedTuple):
+    """A label's words, normalised, and what up to `LONGEST_NAME` of them in a row are when joined."""
+
+    words: tuple[str, ...]
+    joined: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def _read_label(label: str) -> _Label:
+    """Labels are few and asked about again; their length is bounded where they are made."""
+    words = tuple(normalise(word) for word in _WORD.findall(_CASE_BORDER.sub(" ", label)))
+    sizes = range(1, LONGEST_NAME + 1)
+    return _Label(words, frozenset("".join(words[at : at + size]) for size in sizes for at in range(len(words) - size + 1)))
+
+
+class _Span(NamedTuple):
+    """Words of the question in a row, joined: what they are worth as a whole name, and whether they may be the beginning of one."""
+
+    name: str
+    exact: float
+    begins: bool
+
+
+def _spans(asked: Sequence[str], proper: Sequence[bool]) -> list[_Span]:
+    found = []
     for size in range(1, LONGEST_NAME + 1):
         for at in range(len(asked) - size + 1):
             part = asked[at : at + size]
@@ -99,12 +121,21 @@ def _matches(asked: Sequence[str], proper: Sequence[bool], acronyms: Iterable[st
             if name[0].isdigit() or len(name) < 3:
                 continue
             # "policy" alone may be a word; "Policy" and "debian policy" are names.
-            if name in joined:
-                found[name] = EXACT if proper[at] or size > 1 else LOWER
-            elif proper[at] and len(name) >= SHORTEST_PREFIX and any(word.startswith(name) for word in label):
-                found[name] = PREFIX
+            exact = EXACT if proper[at] or size > 1 else LOWER
+            found.append(_Span(name, exact, proper[at] and len(name) >= SHORTEST_PREFIX))
+    return found
+
+
+def _matches(spans: Sequence[_Span], acronyms: Iterable[str], label: _Label) -> dict[str, float]:
+    """What of the question names a label: words as joined in the question, and how well."""
+    found: dict[str, float] = {}
+    for name, exact, begins in spans:
+        if name in label.joined:
+            found[name] = exact
+        elif begins and any(word.startswith(name) for word in label.words):
+            found[name] = PREFIX
     for acronym in acronyms:
-        if acronym not in found and _abbreviates(acronym, label):
+        if acronym not in found and _abbreviates(acronym, label.words):
             found[acronym] = INITIALS
     return found
 

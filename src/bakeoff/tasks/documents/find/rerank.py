@@ -17,13 +17,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
 
 from bakeoff.tasks.documents.find.names import named_documents
 from bakeoff.tasks.documents.find.question import Question
-from bakeoff.tasks.documents.index.terms import terms_of
+from bakeoff.tasks.documents.index.terms import TermFinder, terms_of
 from bakeoff.tasks.documents.records import Chunk, Hit
 
 NEAR = 4
@@ -61,28 +60,34 @@ def features(question: Question, candidates: Sequence[Candidate]) -> list[dict[s
     """The features of each candidate, in the order given; all in [0, 1]."""
     if not candidates:
         return []
-    terms = [terms_of(each.chunk.text) for each in candidates]
-    sets = [set(text) | _context_terms(each.chunk.context) for each, text in zip(candidates, terms, strict=True)]
+    finder = TermFinder(question.terms)
+    places = [finder.places(each.chunk.text) for each in candidates]
+    contexts = {each.chunk.context: finder.places(each.chunk.context).keys() for each in candidates}
+    sets = [text.keys() | contexts[each.chunk.context] for each, text in zip(candidates, places, strict=True)]
 
     labels = {each.hit.key[0]: label_of(each.chunk) for each in candidates}
     named = named_documents(question.content, labels)
     named_terms = {term for word in named.words for term in terms_of(word)}
     asked = [term for term in question.terms if term not in named_terms]
+    pairs = list(itertools.pairwise(asked))
     rarity = _rarity(asked, sets)
+    total = sum(rarity.values()) or 1.0
     top = max((each.hit.score for each in candidates), default=1.0) or 1.0
     fused = [max(each.hit.score / top, 0.0) for each in candidates]
     pages = _page_support(candidates, fused)
+    searched = frozenset(asked)
+    headings = {context: _heading(searched, context, finder) for context in contexts}
     wanted = question.years | question.numbers
     found = []
-    for each, text, known, score, page in zip(candidates, terms, sets, fused, pages, strict=True):
+    for each, text, known, score, page in zip(candidates, places, sets, fused, pages, strict=True):
         found.append(
             {
                 "fused": score,
-                "coverage": sum(rarity[term] for term in asked if term in known) / (sum(rarity.values()) or 1.0),
-                "pairs": _near_pairs(asked, text),
+                "coverage": sum(rarity[term] for term in asked if term in known) / total,
+                "pairs": _near_pairs(pairs, text),
                 "numbers": len(wanted & known) / len(wanted) if wanted else 0.0,
                 "document": named.strength[each.hit.key[0]],
-                "heading": _heading(asked, each.chunk),
+                "heading": headings[each.chunk.context],
                 "kind": _kind(question, each.chunk),
                 "page": page,
             }
@@ -104,13 +109,7 @@ def rerank(question: Question, candidates: Sequence[Candidate], weights: Mapping
     ]
 
 
-@lru_cache(maxsize=4096)
-def _context_terms(context: str) -> frozenset[str]:
-    """Chunks of one section share their context."""
-    return frozenset(terms_of(context))
-
-
-def _rarity(terms: Sequence[str], sets: Sequence[set[str]]) -> dict[str, float]:
+def _rarity(terms: Sequence[str], sets: Sequence[Set[str]]) -> dict[str, float]:
     """Inverse document frequency over the candidates, as BM25 has it."""
     n = len(sets)
     counts = {term: sum(term in known for known in sets) for term in terms}
@@ -118,17 +117,10 @@ def _rarity(terms: Sequence[str], sets: Sequence[set[str]]) -> dict[str, float]:
     return {term: math.log(1 + (n - count + 0.5) / (count + 0.5)) if count else 0.0 for term, count in counts.items()}
 
 
-def _near_pairs(terms: Sequence[str], text: Sequence[str]) -> float:
-    pairs = list(itertools.pairwise(terms))
-    if not pairs:
-        return 0.0
-    places: dict[str, list[int]] = defaultdict(list)
-    wanted = set(terms)
-    for at, term in enumerate(text):
-        if term in wanted:
-            places[term].append(at)
-    near = sum(1 for one, other in pairs if _within(places.get(one, ()), places.get(other, ())))
-    return near / len(pairs)
+def _near_pairs(pairs: Sequence[tuple[str, str]], places: Mapping[str, Sequence[int]]) -> float:
+    """Share of the pairs that stand near each other; `places` as `TermFinder` gives them."""
+    near = sum(1 for one, other in pairs if one in places and other in places and _within(places[one], places[other]))
+    return near / len(pairs) if pairs else 0.0
 
 
 def _within(one: Sequence[int], other: Sequence[int]) -> bool:
@@ -144,15 +136,13 @@ def _within(one: Sequence[int], other: Sequence[int]) -> bool:
     return False
 
 
-def _heading(terms: Sequence[str], chunk: Chunk) -> float:
-    _, _, rest = chunk.context.partition("\n")
-    lines = [line.rpartition(" > ")[2] for line in rest.split("\n") if line]
-    wanted = set(terms)
+def _heading(wanted: Set[str], context: str, finder: TermFinder) -> float:
+    _, _, rest = context.partition("\n")
     best = 0.0
-    for line in lines:
-        said = set(terms_of(line))
-        if said:
-            best = max(best, len(said & wanted) / len(said))
+    for line in filter(None, rest.split("\n")):
+        innermost = line.rpartition(" > ")[2]
+        if asked := len(finder.places(innermost).keys() & wanted):
+            best = max(best, asked / len(set(terms_of(innermost))))
     return best
 
 

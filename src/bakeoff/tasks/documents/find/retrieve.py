@@ -83,11 +83,12 @@ class RetrievalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found for one question. `timings` are seconds by step."""
+    """What was found for one question. `timings` are seconds by step, `cpu` the CPU seconds of the whole process meanwhile."""
 
     question: Question
     passages: tuple[Passage, ...]
     timings: Mapping[str, float] = field(default_factory=dict)
+    cpu: Mapping[str, float] = field(default_factory=dict)
 
 
 class Retriever:
@@ -121,11 +122,15 @@ class Retriever:
         return self.search(question, scope, limit).passages
 
     def search(self, question: str, scope: Scope = EVERYTHING, limit: int = 10) -> Found:
-        """As `retrieve`, with the question as read and the time of each step: 'embed', 'dense', 'lexical', 'chunks', 'rerank', 'thin'."""
+        """As `retrieve`, with the question as read and the time of each step.
+
+        Steps: 'read', 'embed', 'dense', 'lexical', 'fuse', 'chunks', 'rerank', 'thin'; those that the mode leaves out are not there.
+        """
         if limit < 1:
             raise BadData(f"`limit` is {limit}; it must be at least 1.", fix="ask for at least one passage")
         clock = _Clock()
         asked = read_question(question, self.settings.glossary)
+        clock.lap("read")
         vector = None
         if self.settings.mode != "lexical" and self._embedder is not None and asked.content:
             vector = self._embedder.encode([asked.searched])[0]
@@ -144,7 +149,7 @@ class Retriever:
             passages = collapse(passages)
         passages = thinned(passages, limit, self.settings.per_page)
         clock.lap("thin")
-        return Found(asked, passages, clock.laps)
+        return Found(asked, passages, clock.laps, clock.cpu)
 
     def _crossed(self, question: str, hits: Sequence[Hit], chunks: Mapping[tuple[str, int], Chunk]) -> list[Hit]:
         """The hits with the cross-encoder's score, which is kept as 'cross' too."""
@@ -166,7 +171,8 @@ class Retriever:
             lexical = self._store.lexical(terms, scope, self.settings.candidates)
             clock.lap("lexical")
         weight = {"hybrid": self.settings.weight, "lexical": 0.0, "dense": 1.0}[self.settings.mode]
-        hits = fuse(lexical, dense, weight, self.settings.fusion)[:depth]
+        hits = fuse(lexical, dense, weight, self.settings.fusion, depth)
+        clock.lap("fuse")
         chunks = self._store.chunks([hit.key for hit in hits], scope)
         clock.lap("chunks")
         return [Candidate(hit, chunk) for hit, chunk in zip(hits, chunks, strict=True)]
@@ -201,11 +207,14 @@ def _passage(each: Candidate) -> Passage:
 
 
 class _Clock:
+    """Seconds and CPU seconds of the steps, each from the end of the one before."""
+
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self.cpu: dict[str, float] = {}
+        self._last = time.perf_counter(), time.process_time()
 
     def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
+        now = time.perf_counter(), time.process_time()
+        self.laps[name], self.cpu[name] = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now

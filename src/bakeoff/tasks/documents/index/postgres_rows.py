@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from bakeoff.errors import BadData, RunError
-from bakeoff.tasks.documents.index import chunk_rows, postings
+from bakeoff.errors import BadData
+from bakeoff.tasks.documents.index import chunk_rows, postings, store_shared
 from bakeoff.tasks.documents.index.directory import standing_of
 from bakeoff.tasks.documents.index.postgres_schema import key_of
 
@@ -68,8 +67,7 @@ def add_document(
     """Enter a document and its readers; its number. `place` is (generation, first chunk's number, dimensions); `different` its different terms."""
     name, sha256, title, pages, notes, meta, restricted = chunk_rows.facts_row(facts)
     generation, first, dimensions = place
-    document = _one(
-        db,
+    entered = db.execute(
         "INSERT INTO documents (key, name, sha256, title, pages, notes, meta, restricted, changed, first, count, dimensions, lengths, standing, terms)"
         " VALUES (%b, %b, %b, %b, %s, %b, %b, %s, %s, %s, %s, %s, %b, %b, %b) RETURNING id",
         (
@@ -78,7 +76,8 @@ def add_document(
             standing_of([chunk_rows.pages_of(chunk) for chunk in chunks]),
             json.dumps(different, separators=(",", ":"), ensure_ascii=False).encode(),
         ),
-    )  # fmt: skip
+    ).fetchone()  # fmt: skip
+    document = int(entered[0]) if entered else 0
     set_readers(db, document, facts.readers)
     return document
 
@@ -89,43 +88,14 @@ def set_readers(db: Connection, document: int, readers: frozenset[str] | None) -
     db.execute("INSERT INTO readers SELECT %s, unnest(%b::bytea[])", (document, principals))
 
 
-def next_generation(db: Connection) -> int:
-    """Count a change."""
-    return _one(db, "UPDATE state SET generation = generation + 1 RETURNING generation")
-
-
-def room_for(db: Connection, count: int) -> int:
-    """The lowest chunk number from which on `count` numbers are free, so that numbers stay dense however often documents are replaced."""
-    free = 0
-    for first, taken in db.execute("SELECT first, count FROM documents WHERE count > 0 ORDER BY first"):
-        if first - free >= count:
-            break
-        free = first + taken
-    return free
-
-
 def dimensions_of(db: Connection, name: str, rows: NDArray | None, count: int) -> int | None:
-    """The dimensions of a document's vectors, once they agree with those of the corpus. Raises BadData where they do not."""
-    mine = None if rows is None or not count else int(rows.shape[1])
-    if mine is not None and mine > MOST_DIMENSIONS:
+    """As `store_shared.dimensions_of`; also raises BadData where pgvector keeps no vectors of so many."""
+    if rows is not None and count and rows.shape[1] > MOST_DIMENSIONS:
         raise BadData(
-            f"{name}: its vectors have {mine} dimensions; pgvector keeps {MOST_DIMENSIONS}.", fix="use another embedding model"
+            f"{name}: its vectors have {rows.shape[1]} dimensions; pgvector keeps {MOST_DIMENSIONS}.",
+            fix="use another embedding model",
         )
-    other = db.execute("SELECT dimensions FROM documents WHERE count > 0 LIMIT 1").fetchone()
-    if count and other is not None and other[0] != mine:
-        here, there = ("no vectors" if size is None else f"vectors of {size} dimensions" for size in (mine, other[0]))
-        raise BadData(
-            f"{name}: it has {here}; the corpus has {there}.",
-            fix="use the corpus' own embedding model, or index the folder again into a new corpus",
-        )
-    return mine
-
-
-def _one(db: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:
-    row = db.execute(statement, parameters).fetchone()
-    if row is None:
-        raise RunError("The state of the corpus is missing.", fix="restore the schema from a backup, or index the folder again")
-    return int(row[0])
+    return store_shared.dimensions_of(db, name, rows, count)
 
 
 # The lexical index: the rows of `postings`, found by `key_of` a term
@@ -133,22 +103,15 @@ def _one(db: Connection, statement: str, parameters: Sequence[Any] = ()) -> int:
 
 def add_terms(db: Connection, first: int, terms: Sequence[Sequence[str]]) -> list[str]:
     """Enter a document's chunks, numbered from `first` on, into the index; the document's different terms, sorted."""
-    found: dict[str, dict[int, bytearray]] = {}
-    for number, chunk in enumerate(terms, start=first):
-        shelf, place = divmod(number, postings.SHELF)
-        for term, times in Counter(chunk).items():
-            data = found.setdefault(term, {}).setdefault(shelf, bytearray())
-            for part in [255] * (times // 255) + [times % 255] * (times % 255 > 0):
-                data += place.to_bytes(2, "little") + bytes((part,))
-    different = sorted(found)
-    rows = [(key_of(term), shelf, bytes(data)) for term in different for shelf, data in sorted(found[term].items())]
+    found = postings.packed(first, terms)
+    rows = [(key_of(term), shelf, data) for term, kept in found.items() for shelf, data in kept]
     for batch in _batches(rows):
         db.execute(
             "INSERT INTO postings SELECT * FROM unnest(%b::bytea[], %b::int4[], %b::bytea[])"
             " ON CONFLICT (key, shelf) DO UPDATE SET data = postings.data || excluded.data",
             _columns(batch),
         )
-    return different
+    return list(found)
 
 
 def take_terms(db: Connection, first: int, count: int, terms: Sequence[str]) -> None:
@@ -165,11 +128,9 @@ def take_terms(db: Connection, first: int, count: int, terms: Sequence[str]) -> 
         changed: list[tuple[Any, ...]] = []
         emptied: list[tuple[Any, ...]] = []
         for key, shelf, data in rows:
-            records = np.frombuffer(data, postings.RECORD)
-            place = records["at"].astype(np.int64) + shelf * postings.SHELF
-            left = records[(place < first) | (place >= first + count)]
-            if len(left):
-                changed.append((key, shelf, left.tobytes()))
+            left = postings.without(shelf, data, first, count)
+            if left:
+                changed.append((key, shelf, left))
             else:
                 emptied.append((key, shelf))
         if changed:

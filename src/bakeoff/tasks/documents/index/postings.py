@@ -24,8 +24,8 @@ SHELF = 2048
 RECORD = np.dtype([("at", "<u2"), ("times", "u1")])
 
 
-def add_terms(db: sqlite3.Connection, first: int, terms: Sequence[Sequence[str]]) -> list[str]:
-    """Enter a document's chunks, numbered from `first` on, into the index; the document's different terms, sorted."""
+def packed(first: int, terms: Sequence[Sequence[str]]) -> dict[str, list[tuple[int, bytes]]]:
+    """The rows (shelf, data) of each different term of chunks numbered from `first` on, terms and shelves in order."""
     found: dict[str, dict[int, bytearray]] = {}
     for number, chunk in enumerate(terms, start=first):
         shelf, place = divmod(number, SHELF)
@@ -36,12 +36,24 @@ def add_terms(db: sqlite3.Connection, first: int, terms: Sequence[Sequence[str]]
                 data += at + b"\xff"
                 times -= 255
             data += at + bytes((times,))
-    different = sorted(found)
+    return {term: [(shelf, bytes(data)) for shelf, data in sorted(found[term].items())] for term in sorted(found)}
+
+
+def without(shelf: int, data: bytes, first: int, count: int) -> bytes:
+    """A row's data without the chunks from `first` on, `count` of them. Raises ValueError where it is no whole records."""
+    records = np.frombuffer(data, RECORD)
+    place = records["at"].astype(np.int64) + shelf * SHELF
+    return records[(place < first) | (place >= first + count)].tobytes()
+
+
+def add_terms(db: sqlite3.Connection, first: int, terms: Sequence[Sequence[str]]) -> list[str]:
+    """Enter a document's chunks, numbered from `first` on, into the index; the document's different terms, sorted."""
+    found = packed(first, terms)
     db.executemany(
         "INSERT INTO postings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = CAST(data || excluded.data AS BLOB)",
-        ((term, shelf, bytes(data)) for term in different for shelf, data in sorted(found[term].items())),
+        ((term, shelf, data) for term, rows in found.items() for shelf, data in rows),
     )
-    return different
+    return list(found)
 
 
 def take_terms(db: sqlite3.Connection, first: int, count: int, terms: Iterable[str]) -> None:
@@ -53,11 +65,9 @@ def take_terms(db: sqlite3.Connection, first: int, count: int, terms: Iterable[s
         for shelf, data in db.execute(
             "SELECT shelf, data FROM postings WHERE term = ? AND shelf BETWEEN ? AND ?", (term, shelves[0], shelves[-1])
         ).fetchall():
-            records = np.frombuffer(data, RECORD)
-            place = records["at"].astype(np.int64) + shelf * SHELF
-            left = records[(place < first) | (place >= first + count)]
-            if len(left):
-                db.execute("UPDATE postings SET data = ? WHERE term = ? AND shelf = ?", (left.tobytes(), term, shelf))
+            left = without(shelf, data, first, count)
+            if left:
+                db.execute("UPDATE postings SET data = ? WHERE term = ? AND shelf = ?", (left, term, shelf))
             else:
                 db.execute("DELETE FROM postings WHERE term = ? AND shelf = ?", (term, shelf))
 

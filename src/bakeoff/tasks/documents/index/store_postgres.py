@@ -14,12 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bakeoff.errors import BadData, RunError, needs
-from bakeoff.tasks.documents.index import chunk_rows, postgres_dense, postgres_purge, postgres_rows, postgres_schema, postings
+from bakeoff.tasks.documents.index import (
+    chunk_rows,
+    postgres_dense,
+    postgres_purge,
+    postgres_rows,
+    postgres_schema,
+    postings,
+    store_shared,
+)
 from bakeoff.tasks.documents.index.chunk_rows import no_chunk, no_page
-from bakeoff.tasks.documents.index.directory import Directory, Entry, is_out
+from bakeoff.tasks.documents.index.directory import Directory, is_out
 from bakeoff.tasks.documents.index.postgres_check import problems_of
 from bakeoff.tasks.documents.index.postgres_schema import damaged, meaning, transaction
 from bakeoff.tasks.documents.index.postgres_sessions import Sessions, State
@@ -35,7 +41,7 @@ BUSY_SECONDS = 30.0
 TIMEOUT_SECONDS = 300.0
 
 
-class PostgresStore:
+class PostgresStore(store_shared.Closes):
     """A `store.Store` in one schema of a PostgreSQL database.
 
     Any number of processes may open the same corpus: one writes at a time, all others read. One object may be used by several threads, which take turns; for
@@ -87,12 +93,6 @@ class PostgresStore:
     def __repr__(self) -> str:
         return f"PostgresStore({self.address.shown!r})"
 
-    def __enter__(self) -> PostgresStore:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     # Changes
 
     def add(
@@ -108,19 +108,11 @@ class PostgresStore:
         with self._writing() as db:
             self._take_out(db, facts.name)
             dimensions = postgres_rows.dimensions_of(db, facts.name, rows, len(chunks))
-            first = postgres_rows.room_for(db, len(chunks))
+            first = store_shared.room_for(db, len(chunks))
             different = postgres_rows.add_terms(db, first, terms)
-            generation = postgres_rows.next_generation(db)
+            generation = store_shared.next_generation(db)
             document = postgres_rows.add_document(db, facts, chunks, terms, (generation, first, dimensions), different)
-            seen: set[int] = set()
-            for page in pages:
-                if not 1 <= page.number <= facts.pages:
-                    raise BadData(
-                        f"{facts.name}: page {page.number} of {facts.pages}.", fix="state how many pages the document has"
-                    )
-                if page.number in seen:
-                    raise BadData(f"{facts.name}: page {page.number} was given twice.", fix="give each page once")
-                seen.add(page.number)
+            for page in store_shared.numbered(facts, pages):
                 db.execute("INSERT INTO pages VALUES (%s, %s, %b)", (document, page.number, page_codec.encode(page)))
             postgres_rows.add_chunks(db, document, chunks)
             if rows is not None:
@@ -137,7 +129,7 @@ class PostgresStore:
             row = db.execute("SELECT id FROM documents WHERE key = %b", (postgres_schema.key_of(name),)).fetchone()
             if row is None:
                 raise BadData(f"There is no document {name!r} in the corpus.", fix="name a document as the corpus lists it")
-            changes = (readers is not None, postgres_rows.next_generation(db), row[0])
+            changes = (readers is not None, store_shared.next_generation(db), row[0])
             db.execute("UPDATE documents SET restricted = %s, changed = %s WHERE id = %s", changes)
             db.execute("DELETE FROM readers WHERE document = %s", row)
             db.execute("UPDATE state SET unpurged = 1")
@@ -226,7 +218,7 @@ class PostgresStore:
     def page(self, document: str, number: int, scope: Scope = EVERYTHING) -> Page:
         """See `store.Store.page`."""
         with self._looking() as db:
-            entry = self._readable(document, scope)
+            entry = store_shared.readable(self._directory, document, scope)
             if entry is None or is_out(scope, document, (number,)):
                 raise no_page(document, number)
             row = db.execute(
@@ -244,7 +236,7 @@ class PostgresStore:
         with self._looking() as db:
             places = []
             for document, ordinal in keys:
-                entry = self._readable(document, scope)
+                entry = store_shared.readable(self._directory, document, scope)
                 places.append((entry.id, ordinal) if entry is not None and 0 <= ordinal < entry.count else None)
             asked = sorted({place for place in places if place is not None})
             rows = db.execute(
@@ -281,17 +273,9 @@ class PostgresStore:
         BadData
             If `vector` is not of the corpus' dimensions, or not of length 1.
         """
-        asked = np.ascontiguousarray(vector, dtype=np.float32)
         with self._looking() as db:
-            wanted = self._dimensions
-            if asked.ndim != 1 or (wanted and asked.shape != (wanted,)):
-                raise BadData(
-                    f"The question's vector has shape {asked.shape}; the corpus has {wanted} dimensions.",
-                    fix="use the corpus' own embedding model",
-                )
-            if not abs(float(np.linalg.norm(asked.astype(np.float64))) - 1) <= chunk_rows.NORM_TOLERANCE:
-                raise BadData("The question's vector is not of length 1.", fix="divide it by its length")
-            if not wanted or limit < 1:
+            asked = store_shared.question_vector(vector, self._dimensions)
+            if not self._dimensions or limit < 1:
                 return ()
             numbers, rows = postgres_dense.nearest(db, self._directory, asked, scope, limit)
             return self._directory.hits(numbers, exact_cosines(rows, asked), limit, "dense")
@@ -342,14 +326,6 @@ class PostgresStore:
             db = self._sessions.writer()
             with transaction(db, self._sessions.begin_change):
                 yield db
-
-    def _readable(self, document: str, scope: Scope) -> Entry | None:
-        entry = self._directory.by_name.get(document)
-        if entry is None or (scope.documents is not None and document not in scope.documents):
-            return None
-        if scope.principals is not None and entry.readers is not None and not entry.readers & scope.principals:
-            return None
-        return entry
 
     def _take_out(self, db: Connection, name: str) -> bool:
         row = db.execute(

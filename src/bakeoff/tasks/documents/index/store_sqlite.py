@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bakeoff.errors import BadData, RunError
-from bakeoff.tasks.documents.index import chunk_rows, postings, store_schema
+from bakeoff.tasks.documents.index import chunk_rows, postings, store_schema, store_shared
 from bakeoff.tasks.documents.index.chunk_rows import no_chunk, no_page
-from bakeoff.tasks.documents.index.directory import Directory, Entry, is_out, standing_of, state_of
+from bakeoff.tasks.documents.index.directory import Directory, is_out, standing_of, state_of
 from bakeoff.tasks.documents.index.store_check import problems_of
 from bakeoff.tasks.documents.index.store_schema import damaged, meaning, space_given_back, transaction
 from bakeoff.tasks.documents.index.vector_cache import VectorCache, vector_rows
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30.0
 
 
-class SqliteStore:
+class SqliteStore(store_shared.Closes):
     """A `store.Store` in ``folder/corpus.sqlite``.
 
     Several processes may open the same folder: one writes at a time (others wait `busy_seconds` for their turn), all others read. One object may be used by
@@ -80,12 +80,6 @@ class SqliteStore:
                 ) from error
         self._reader = store_schema.open_reader(self.path, busy_seconds, read_only=read_only)
 
-    def __enter__(self) -> SqliteStore:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     # Changes
 
     def add(
@@ -100,10 +94,10 @@ class SqliteStore:
         rows = chunk_rows.checked(facts, chunks, terms, vectors)
         with self._writing() as db:
             self._take_out(db, facts.name)
-            dimensions = _dimensions(db, facts.name, rows, len(chunks))
-            first = _room_for(db, len(chunks))
+            dimensions = store_shared.dimensions_of(db, facts.name, rows, len(chunks))
+            first = store_shared.room_for(db, len(chunks))
             different = postings.add_terms(db, first, terms)
-            generation = _next_generation(db)
+            generation = store_shared.next_generation(db)
             inserted = db.execute(
                 "INSERT INTO documents (name, sha256, title, pages, notes, meta, restricted, changed, first, count, dimensions, lengths, standing, terms)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -114,18 +108,11 @@ class SqliteStore:
             )  # fmt: skip
             document = int(inserted.lastrowid or 0)
             _set_readers(db, document, facts.readers)
-            for page in pages:
-                if not 1 <= page.number <= facts.pages:
-                    raise BadData(
-                        f"{facts.name}: page {page.number} of {facts.pages}.", fix="state how many pages the document has"
-                    )
-                try:
-                    db.execute(
-                        "INSERT INTO pages (document, number, data) VALUES (?, ?, ?)",
-                        (document, page.number, page_codec.encode(page)),
-                    )
-                except sqlite3.IntegrityError:
-                    raise BadData(f"{facts.name}: page {page.number} was given twice.", fix="give each page once") from None
+            for page in store_shared.numbered(facts, pages):
+                db.execute(
+                    "INSERT INTO pages (document, number, data) VALUES (?, ?, ?)",
+                    (document, page.number, page_codec.encode(page)),
+                )
             db.executemany(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((first + chunk.ordinal, *chunk_rows.chunk_row(chunk)) for chunk in chunks),
@@ -144,7 +131,7 @@ class SqliteStore:
             row = db.execute("SELECT id FROM documents WHERE name = ?", (name,)).fetchone()
             if row is None:
                 raise BadData(f"There is no document {name!r} in the corpus.", fix="name a document as the corpus lists it")
-            changes = (readers is not None, _next_generation(db), row[0])
+            changes = (readers is not None, store_shared.next_generation(db), row[0])
             db.execute("UPDATE documents SET restricted = ?, changed = ? WHERE id = ?", changes)
             db.execute("DELETE FROM readers WHERE document = ?", row)
             db.execute("UPDATE state SET unpurged = 1")
@@ -230,7 +217,7 @@ class SqliteStore:
     def page(self, document: str, number: int, scope: Scope = EVERYTHING) -> Page:
         """See `store.Store.page`."""
         with self._looking() as db:
-            entry = self._readable(document, scope)
+            entry = store_shared.readable(self._directory, document, scope)
             if entry is None or is_out(scope, document, (number,)):
                 raise no_page(document, number)
             row = db.execute("SELECT data FROM pages WHERE document = ? AND number = ?", (entry.id, number)).fetchone()
@@ -246,7 +233,7 @@ class SqliteStore:
         found = []
         with self._looking() as db:
             for document, ordinal in keys:
-                entry = self._readable(document, scope)
+                entry = store_shared.readable(self._directory, document, scope)
                 if entry is None or not 0 <= ordinal < entry.count:
                     raise no_chunk(document, ordinal)
                 row = db.execute(
@@ -274,17 +261,9 @@ class SqliteStore:
         BadData
             If `vector` is not of the corpus' dimensions, or not of length 1.
         """
-        asked = np.ascontiguousarray(vector, dtype=np.float32)
         with self._looking() as db:
             self._vectors.follow(db, self._directory.entries)
-            wanted = self._vectors.dimensions
-            if asked.ndim != 1 or (wanted and asked.shape != (wanted,)):
-                raise BadData(
-                    f"The question's vector has shape {asked.shape}; the corpus has {wanted} dimensions.",
-                    fix="use the corpus' own embedding model",
-                )
-            if not abs(float(np.linalg.norm(asked.astype(np.float64))) - 1) <= chunk_rows.NORM_TOLERANCE:
-                raise BadData("The question's vector is not of length 1.", fix="divide it by its length")
+            asked = store_shared.question_vector(vector, self._vectors.dimensions)
             inside = self._directory.inside(scope, db)
             numbers, scores = self._vectors.nearest(asked, inside, limit)
             return self._directory.hits(numbers, scores, limit, "dense")
@@ -343,14 +322,6 @@ class SqliteStore:
             self._writer = store_schema.open_writer(self.path, self._busy_seconds)
         return self._writer
 
-    def _readable(self, document: str, scope: Scope) -> Entry | None:
-        entry = self._directory.by_name.get(document)
-        if entry is None or (scope.documents is not None and document not in scope.documents):
-            return None
-        if scope.principals is not None and entry.readers is not None and not entry.readers & scope.principals:
-            return None
-        return entry
-
     def _take_out(self, db: sqlite3.Connection, name: str) -> bool:
         row = db.execute("SELECT id, first, count, terms FROM documents WHERE name = ?", (name,)).fetchone()
         if row is None:
@@ -367,32 +338,5 @@ class SqliteStore:
         return True
 
 
-def _next_generation(db: sqlite3.Connection) -> int:
-    return int(db.execute("UPDATE state SET generation = generation + 1 RETURNING generation").fetchone()[0])
-
-
 def _set_readers(db: sqlite3.Connection, document: int, readers: frozenset[str] | None) -> None:
     db.executemany("INSERT INTO readers VALUES (?, ?)", ((document, principal) for principal in sorted(readers or ())))
-
-
-def _room_for(db: sqlite3.Connection, count: int) -> int:
-    """The lowest chunk number from which on `count` numbers are free, so that numbers stay dense however often documents are replaced."""
-    free = 0
-    for first, taken in db.execute("SELECT first, count FROM documents WHERE count > 0 ORDER BY first"):
-        if first - free >= count:
-            break
-        free = first + taken
-    return free
-
-
-def _dimensions(db: sqlite3.Connection, name: str, rows: NDArray | None, count: int) -> int | None:
-    """The dimensions of a document's vectors, once they agree with those of the corpus."""
-    mine = None if rows is None or not count else int(rows.shape[1])
-    other = db.execute("SELECT dimensions FROM documents WHERE count > 0 LIMIT 1").fetchone()
-    if count and other is not None and other[0] != mine:
-        here, there = ("no vectors" if size is None else f"vectors of {size} dimensions" for size in (mine, other[0]))
-        raise BadData(
-            f"{name}: it has {here}; the corpus has {there}.",
-            fix="use the corpus' own embedding model, or index the folder again into a new corpus",
-        )
-    return mine

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 
 from bakeoff.errors import needs
@@ -50,12 +50,10 @@ _OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 
 # Superscript digits are note marks far more often than exponents; NFKC would glue them to the word before.
-_SUPERSCRIPTS = dict.fromkeys(map(ord, "⁰¹²³⁴⁵⁶⁷⁸⁹"), " ")
-_VANISH = dict.fromkeys(
-    [0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x0640, *range(0x0591, 0x05C8), *range(0x064B, 0x0660), 0x0670]
-)
-_ACCENTS = dict.fromkeys(range(0x0300, 0x0370))
-_SAME = {ord(each): "-" for each in "\u2010\u2011\u2012\u2013\u2014\u2212"} | {ord(each): "'" for each in "\u2018\u2019\u02bc"}
+_SUPERSCRIPT = re.compile("[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]")
+_VANISHING = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff\u0640\u0591-\u05c7\u064b-\u065f\u0670]")
+_ACCENT = re.compile("[\u0300-\u036f]")
+_HYPHEN, _APOSTROPHE = re.compile("[\u2010-\u2014\u2212]"), re.compile("[\u2018\u2019\u02bc]")
 
 
 def terms_of(text: str) -> list[str]:
@@ -72,25 +70,72 @@ def terms_of(text: str) -> list[str]:
         Each of 1 to 64 characters. Empty where the text holds nothing but function words and signs.
     """
     found: list[str] = []
-    if text.isascii():
-        tokens = _ASCII_TOKEN.findall(text.lower())
-    else:
-        tokens = _TOKEN.findall(normalise(text))
-    for token in tokens:
-        found += (
-            _terms_of_token(token[: 4 * LONGEST]) if len(token) <= 4 * LONGEST or not _IS_UNSPACED.match(token) else _pairs(token)
-        )
+    for token in _tokens(text):
+        found += _terms_of_token(token) if len(token) <= 4 * LONGEST else _terms_of_long(token)
     return found
+
+
+class TermFinder:
+    """Where some terms stand in texts: what `terms_of` says of them, without stemming the words that cannot be one of them.
+
+    Stemming is most of the time that `terms_of` takes for words not met before. The English stemmer cuts a word's end off and may put one other
+    letter there ("reliance" becomes "relianc", "happy" "happi"), or "le" after a "b" ("capability" becomes "capable" on the way), or "ie" ("dying"
+    becomes "die"). So the stem without these letters begins the word, and most words can be told by their first letters not to be looked for.
+
+    Parameters
+    ----------
+    terms : iterable of str
+        As `terms_of` gives them.
+    """
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        self._wanted = frozenset(terms)
+        self._begins = tuple({term[: max(1, len(term) - (2 if term.endswith(("ble", "ie")) else 1))] for term in self._wanted})
+        self._read: dict[str, tuple[int, tuple[tuple[int, str], ...]]] = {}
+
+    def places(self, text: str) -> dict[str, list[int]]:
+        """Indices in ``terms_of(text)`` at which each of the terms stands, ascending; terms that do not stand there are left out."""
+        found: dict[str, list[int]] = {}
+        read, at = self._read, 0
+        for token in _tokens(text):
+            seen = read.get(token)
+            if seen is None:
+                seen = read[token] = self._look(token)
+            count, hits = seen
+            for offset, term in hits:
+                found.setdefault(term, []).append(at + offset)
+            at += count
+        return found
+
+    def _look(self, token: str) -> tuple[int, tuple[tuple[int, str], ...]]:
+        """How many terms a token has, and which of them are looked for."""
+        if token.isalpha() and token.isascii() and not token.startswith(self._begins):
+            return (0 if token in FUNCTION_WORDS else 1), ()
+        terms = _terms_of_token(token) if len(token) <= 4 * LONGEST else _terms_of_long(token)
+        return len(terms), tuple((offset, term) for offset, term in enumerate(terms) if term in self._wanted)
 
 
 def normalise(text: str) -> str:
     """The text as terms see it: NFKC, folded, plain hyphens and apostrophes, no accents, no invisible characters, digits 0 to 9."""
-    text = text.translate(_SAME)
+    text = _plain_signs(text)
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text.translate(_SUPERSCRIPTS)).casefold().translate(_SAME).translate(_VANISH)
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", folded).translate(_ACCENTS))
+    folded = _plain_signs(unicodedata.normalize("NFKC", _SUPERSCRIPT.sub(" ", text)).casefold())
+    folded = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", _VANISHING.sub("", folded))))
     return _OTHER_DIGIT.sub(_plain_digit, folded)
+
+
+def _plain_signs(text: str) -> str:
+    return _APOSTROPHE.sub("'", _HYPHEN.sub("-", text))
+
+
+def _tokens(text: str) -> list[str]:
+    found: list[str] = _ASCII_TOKEN.findall(text.lower()) if text.isascii() else _TOKEN.findall(normalise(text))
+    return found
+
+
+def _terms_of_long(token: str) -> Sequence[str]:
+    return _pairs(token) if _IS_UNSPACED.match(token) else _terms_of_token(token[: 4 * LONGEST])
 
 
 def _plain_digit(match: re.Match[str]) -> str:

@@ -274,5 +274,13 @@ def _goes_on(above: Group, below: Group) -> bool:
     beside = first.y0 < last.y0 and (first.x0 > last.x1 or first.x1 < last.x0)
     if not beside or last.tabular or first.tabular or abs(last.size - first.size) > 0.06 * last.size:
         return False
-    full = last.x1 > max(line.x1 for line in above.lines) - 3 * last.size
-    return full and not ENDS.search(last.text) and (first.text[:1].islower() or last.text[-1:] in HYPHENS)
+    if ENDS.search(last.text):
+        return False
+    left, right = min(line.x0 for line in above.lines), max(line.x1 for line in above.lines)
+    several = len(above.lines) > 1
+    if first.text[:1].islower() or last.text[-1:] in HYPHENS:
+        # Where a program broke a paragraph in two, the last line before the break is often not stretched to the edge.
+        return last.x1 > right - 3 * last.size or (several and last.x1 > (left + right) / 2)
+    # A name may come first in the next column: then everything else must speak for one paragraph.
+    plain = max(last.bold, first.bold) < 0.5 and not below.text[:1].isdigit()
+    return several and plain and last.x1 > right - 0.5 * last.size and last.text[-1:].isalnum() and bool(ENDS.search(below.text))

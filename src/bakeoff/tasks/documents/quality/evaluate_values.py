@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bakeoff.measure.number_words import BELOW_TWENTY, TENS
 from bakeoff.tasks.documents.quality.question_file import Kind
 
 SHARE_OF_WORDS = 0.8
@@ -58,37 +59,6 @@ _UNITS = {
     **dict.fromkeys(("sq ft", "square feet"), "sq ft"),
 }
 _CASED = {"M": 1e6, "K": 1e3, "B": 1e9}
-_SMALL = {
-    word: number
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-}
-_TENS = {
-    word: 10 * number
-    for number, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
 _FIGURE = re.compile(
     r"(?P<before>(?:US\$|USD|EUR|GBP|[£$€])\s?)?(?P<open>\()?(?P<sign>[-−–])?(?P<cur>[£$€])?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?P<close>\))?"
 )
@@ -178,14 +148,14 @@ def quantities(text: str) -> list[Quantity]:
         scale, unit = _after(text, match.end(), unit)
         found.append(Quantity(number, scale, unit, 10.0**-decimals, bracketed))
     for match in re.finditer(
-        rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[\s-](?P<ones>{'|'.join(list(_SMALL)[1:10])}))?|(?P<small>{'|'.join(_SMALL)}))\b",
+        rf"\b(?:(?P<tens>{'|'.join(TENS)})(?:[\s-](?P<ones>{'|'.join(list(BELOW_TWENTY)[1:10])}))?|(?P<small>{'|'.join(BELOW_TWENTY)}))\b",
         text,
         re.IGNORECASE,
     ):
         number = (
-            _SMALL[match["small"].lower()]
+            BELOW_TWENTY[match["small"].lower()]
             if match["small"]
-            else _TENS[match["tens"].lower()] + _SMALL.get((match["ones"] or "zero").lower(), 0)
+            else TENS[match["tens"].lower()] + BELOW_TWENTY.get((match["ones"] or "zero").lower(), 0)
         )
         scale, unit = _after(text, match.end(), "")
         found.append(Quantity(float(number), scale, unit, 1.0))

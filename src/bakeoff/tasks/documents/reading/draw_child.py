@@ -1,4 +1,4 @@
-"""Draw one page in a process of its own: ``python -m bakeoff.tasks.documents.reading.draw_child PATH PAGE SCALE``.
+"""Draw one page, or a part of it, in a process of its own: ``python -m ...reading.draw_child PATH PAGE SCALE [X0 Y0 X1 Y1]``.
 
 A PDF is hostile until shown otherwise, and drawing one runs as much foreign code as reading it does. The picture goes to standard
 output as WebP; whoever started this process kills it when it takes too long.
@@ -26,9 +26,13 @@ def main(arguments: list[str]) -> int:
     from bakeoff.tasks.documents.reading.raw import open_pdf, render
 
     path, number, scale = Path(arguments[0]), int(arguments[1]), float(arguments[2])
+    box = None
+    if len(arguments) > 3:
+        x0, y0, x1, y1 = (float(edge) for edge in arguments[3:7])
+        box = (x0, y0, x1, y1)
     try:
         pdf = open_pdf(path)
-        pixels = render(pdf, number - 1, scale)
+        pixels = render(pdf, number - 1, scale, box)
     except BakeoffError as error:
         print(error.what, file=sys.stderr)
         return 1

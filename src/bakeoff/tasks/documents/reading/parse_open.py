@@ -211,7 +211,8 @@ def locked(name: str, password: str | None) -> BadData:
             fix="give the password that opens the document (the user password or the owner's)",
         )
     return BadData(
-        f"{name} is locked: a password is needed to read it.", fix="give its password (in Python: parse_file(path, password=...))"
+        f"{name} is locked: a password is needed to read it.",
+        fix="give its password: --password-env VAR, or password=... in Python",
     )
 
 

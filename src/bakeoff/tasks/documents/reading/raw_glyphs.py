@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from bakeoff.tasks.documents.reading.raw_dropped import find_dropped
 from bakeoff.tasks.documents.reading.raw_fonts import Font, advance_of, read_font
 from bakeoff.tasks.documents.reading.raw_native import fill_by_index, fill_by_object, per_index, per_object
 from bakeoff.tasks.documents.reading.raw_page import OpenPage, displayed
@@ -95,7 +96,7 @@ def _read(page: OpenPage) -> Glyphs:
     chars, keep = _characters(codes)
     object_of = object_of[keep]
     shown, tight = (divided(displayed(page.matrix, each[keep]), object_of, heading) for each in (boxes, ink))
-    return Glyphs(
+    found = Glyphs(
         chars,
         shown.astype(np.float32),
         em[object_of].astype(np.float32),
@@ -110,6 +111,47 @@ def _read(page: OpenPage) -> Glyphs:
         mode,
         heading,
         matrix,
+    )
+    return _with_dropped(page, found)
+
+
+def _with_dropped(page: OpenPage, found: Glyphs) -> Glyphs:
+    """The characters with those that pdfium left out, each beside the letter that it repeats."""
+    import numpy as np
+
+    twin, handles, shift = find_dropped(page, found.chars, found.objects, found.object_of, found.fonts, found.font_list)
+    if not len(twin):
+        return found
+    a, b, c, d = (float(value) for value in page.matrix[:4])
+    moved = np.tile(np.stack([shift[:, 0] * a + shift[:, 1] * c, shift[:, 0] * b + shift[:, 1] * d], axis=1), 2)
+    owner = found.object_of[twin]
+    matrix = found.matrix[owner].copy()
+    matrix[:, 4:] += shift
+
+    # On a page that is turned upside down, pdfium gives the letters of a line from its end to its beginning.
+    before = np.maximum(twin - 1, 0)
+    step = found.boxes[before, :2] - found.boxes[twin, :2]
+    backwards = ((step * moved[:, :2]).sum(axis=1) > 0) & (np.abs(step).max(axis=1) < 2 * found.sizes[twin])
+    place = np.where(backwards, twin, twin + 1)
+
+    def put(values: NDArray, new: NDArray) -> NDArray:
+        return np.insert(values, place, new, axis=0)
+
+    letters = put(np.array(list(found.chars)), np.array([found.chars[at] for at in twin.tolist()]))
+    return found._replace(
+        chars="".join(letters.tolist()),
+        boxes=put(found.boxes, found.boxes[twin] + moved.astype(np.float32)),
+        sizes=put(found.sizes, found.sizes[twin]),
+        angles=put(found.angles, found.angles[twin]),
+        fonts=put(found.fonts, found.fonts[twin]),
+        bold=put(found.bold, found.bold[twin]),
+        soft_hyphens=put(found.soft_hyphens, found.soft_hyphens[twin]),
+        tight=put(found.tight, found.tight[twin] + moved),
+        object_of=put(found.object_of, len(found.objects) + np.arange(len(twin))),
+        objects=(*found.objects, *handles),
+        render_mode=np.concatenate([found.render_mode, found.render_mode[owner]]),
+        heading=np.concatenate([found.heading, found.heading[owner]]),
+        matrix=np.concatenate([found.matrix, matrix]),
     )
 
 

@@ -32,6 +32,9 @@ MOST_LINES = 40
 MOST_WRITTEN = 20_000
 """Characters read of what a model writes; then it is stopped."""
 
+MOST_REPEATS = 3
+"""A model that writes this many lines again that it wrote before goes in circles, and is stopped. They count once."""
+
 LONGEST_LINE = 3_000
 LONGEST_PASSAGE = 2_400
 """Characters of a passage that a model is shown."""
@@ -48,6 +51,8 @@ _LINE = re.compile(
     re.IGNORECASE,
 )
 _ONLY_NUMBER = re.compile(r"\s*\[\s*\d{1,3}\s*\]\s*")
+_WORD = re.compile(r"[^\W\d_]{2}|[\u2e80-\u9fff\uac00-\ud7af]")
+"""Something that is said: two letters together, or a character that is a word or a part of one."""
 _AT_END = re.compile(r"^(.+?)\s*\[\s*(?:passage\s+)?(\d{1,3})\s*\]\s*\.?\s*$", re.IGNORECASE)
 
 
@@ -61,10 +66,13 @@ class GeneratedReply(Reply):
         Statements that the model wrote: those released, and those `dropped`.
     fell_back : bool
         None of them survived, and the statements are extracted instead.
+    declined : bool
+        The model said that the passages hold no answer. What it wrote before that, and was verified, stands all the same.
     """
 
     written: int = 0
     fell_back: bool = False
+    declined: bool = False
 
 
 def generate(
@@ -125,11 +133,19 @@ def generate(
     released: list[Statement] = []
     dropped: list[tuple[str, str]] = []
     fell_back = declined = False
+    seen: set[str] = set()
+    repeats = 0
     if passages and support >= threshold:
         shown = passages[: _how_many(passages, model.characters - len(question))]
         for line in lines_of(model.stream(prompt(question, shown, most))):
             if declined := line.strip(" .*\"'").upper().startswith(NONE):
                 break
+            if line.strip() in seen:
+                repeats += 1
+                if repeats == MOST_REPEATS:
+                    break
+                continue
+            seen.add(line.strip())
             statement, reason = checked_line(line, shown, page_of, entails)
             if statement is None:
                 dropped.append(reason)
@@ -156,6 +172,7 @@ def generate(
         timings=timings,
         written=len(dropped) + (0 if fell_back else len(released)),
         fell_back=fell_back and bool(released),
+        declined=declined,
     )
 
 
@@ -242,7 +259,8 @@ def checked_line(
 ) -> tuple[Statement | None, tuple[str, str]]:
     """The statement of a line with its citations, where the passage that it names supports it; else None, with (statement, reason)."""
     number, text, quote = read_line(line, len(passages))
-    if not text:
+    if not _WORD.search(text):
+        # "10" stands in many places and says nothing by itself.
         return None, (line.strip()[:LONGEST_LINE], "empty")
     if number is not None and not 1 <= number <= len(passages):
         return None, (text, "quote_not_found")

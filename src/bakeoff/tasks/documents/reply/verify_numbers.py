@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from bakeoff.measure.number_words import BELOW_TEN, TEENS, TENS
+
 MOST_DIGITS = 40
 """A longer run of digits is no quantity, and is compared as it is written."""
 
@@ -47,17 +49,8 @@ class _Currencies:
 SCALES = _Scales()
 CURRENCIES = _Currencies()
 
-_UNITS = {
-    name: number for number, name in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
-}
-_TEENS = {name: number for number, name in enumerate(
-    ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"], 10)}  # fmt: skip
-_TENS = {
-    name: 10 * number
-    for number, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
 _NUMBER_WORD = re.compile(
-    r"(?i)(?:" + "|".join([*_TEENS, *_TENS, *_UNITS, "hundred", "thousand", "million", "billion", "trillion"]) + r")(?![^\W_])"
+    r"(?i)(?:" + "|".join([*TEENS, *TENS, *BELOW_TEN, "hundred", "thousand", "million", "billion", "trillion"]) + r")(?![^\W_])"
 )
 _GAP = re.compile(r"[ \t\n]{1,2}|-")
 
@@ -132,12 +125,12 @@ def written_number(text: str, at: int) -> tuple[int, int] | None:
     used = end = 0
     last = "none"
     for word, stop in words:
-        if word in _UNITS and (last in ("none", "hundred", "power") or (last == "tens" and word != "zero")):
-            current, last = current + _UNITS[word], "unit"
-        elif word in _TEENS and last in ("none", "hundred", "power"):
-            current, last = current + _TEENS[word], "teen"
-        elif word in _TENS and last in ("none", "hundred", "power"):
-            current, last = current + _TENS[word], "tens"
+        if word in BELOW_TEN and (last in ("none", "hundred", "power") or (last == "tens" and word != "zero")):
+            current, last = current + BELOW_TEN[word], "unit"
+        elif word in TEENS and last in ("none", "hundred", "power"):
+            current, last = current + TEENS[word], "teen"
+        elif word in TENS and last in ("none", "hundred", "power"):
+            current, last = current + TENS[word], "tens"
         elif word == "hundred" and last in ("unit", "teen") and 0 < current < 20:
             current, last = current * 100, "hundred"
         elif word in ("thousand", "million", "billion", "trillion") and last in ("unit", "teen", "tens", "hundred"):

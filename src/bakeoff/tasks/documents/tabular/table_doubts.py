@@ -14,6 +14,10 @@ from bakeoff.tasks.documents.tabular.table_words import Line
 
 _LEADERS = re.compile(r"(?:\s*\.){4,}\s*$")
 _MARKER = re.compile(r"(?:[•‣▪●○◦\-–—*·]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)])")
+_CLAUSE = re.compile(r"\d{1,3}(?:\.|(?:\.\d{1,3})+\.?)")
+_FARTHEST_TEXT = 6.0
+"""In font sizes: how far behind its number the text of a clause begins."""
+
 _CONTENTS = re.compile(r"(?:table\s*of\s*)?contents|index(?: to .*)?|page(?: no\.?)?", re.IGNORECASE)
 
 
@@ -26,7 +30,7 @@ def is_table(grouped: Sequence[Row], rows: Sequence[Line], columns: Sequence[Col
     full = [row for row in body if sum(value.value for line in row.lines for value in line.phrases) >= 2]
     shaded = sum(aids.shades(line) for line in rows) >= 1
     headed = any(row.kind == "header" for row in grouped)
-    if looks_like_contents(body, grouped):
+    if looks_like_contents(body, grouped) or _clauses_side_by_side(rows, em):
         return False
     if len(numeric) == 1:
         if len(body) < (2 if headed and shaded else 3):
@@ -59,6 +63,18 @@ def _reads_as_text(body: Sequence[Row], left: float) -> bool:
     long = [label for label in labels if len(label) > 60]
     sentences = [label for label in long if label[:1].islower() or label.rstrip().endswith((".", ";"))]
     return len(body) >= 2 and len(sentences) > 0.5 * len(body)
+
+
+def _clauses_side_by_side(rows: Sequence[Line], em: float) -> bool:
+    """Whether all rows are numbers of clauses, each with its text behind it: two columns of a contract whose lines happen to align."""
+    for line in rows:
+        phrases = line.phrases
+        if not phrases[0].value or phrases[-1].value:
+            return False
+        for number, text in pairwise(phrases):
+            if number.value and (text.value or not _CLAUSE.fullmatch(number.text) or text.x0 - number.x1 > _FARTHEST_TEXT * em):
+                return False
+    return bool(rows)
 
 
 def is_list_mark(text: str) -> bool:

@@ -42,6 +42,8 @@ _DATES = re.compile(
 _COMPANY = re.compile(r"\b(?:inc|plc|corp|corporation|company|co|ltd|llc|subsidiaries|n\.?v|s\.?a|ag|gmbh)\b\.?", re.IGNORECASE)
 _BARE = re.compile(r"(?:exhibit|appendix|annex|schedule|page|part|item|note)\s*[\w.()-]{1,6}\W*", re.IGNORECASE)
 _REACH = 5.0
+_BESIDE = 1.0
+"""In font sizes: how far words may stand beside a table, or beside words over it, and still belong to what is over it."""
 
 
 def names_table(text: str) -> bool:
@@ -127,9 +129,9 @@ def caption_above(lines: Sequence[Line], top: float, x0: float, x1: float, em: f
     """
     block: list[Line] = []
     edge = top
-    for line in sorted((line for line in lines if line.middle < top), key=lambda line: -line.middle):
-        if line.x1 < x0 - 2 * em or line.x0 > x1 + 2 * em:
-            continue
+    above = [line for line in lines if line.middle < top]
+    lines = [part for line in above if (part := _part_over(line, x0, x1, em)) is not None]
+    for line in sorted(lines, key=lambda line: -line.middle):
         gap = edge - line.y1
         if gap > (_REACH if not block else 2.2) * em or len(block) >= 7:
             break
@@ -147,6 +149,22 @@ def caption_above(lines: Sequence[Line], top: float, x0: float, x1: float, em: f
         return None, block
     others = [line for line in titles if not _COMPANY.search(line.text)]
     return (others or titles)[0], block
+
+
+def _part_over(line: Line, x0: float, x1: float, em: float) -> Line | None:
+    """The phrases of a line that stand over a table, with those close beside them: in columns, a line goes on with another column's text."""
+    kept = [phrase for phrase in line.phrases if phrase.x1 > x0 - _BESIDE * em and phrase.x0 < x1 + _BESIDE * em]
+    if len(kept) == len(line.phrases):
+        return line
+    if not kept:
+        return None
+    first, last = line.phrases.index(kept[0]), line.phrases.index(kept[-1])
+    while first > 0 and line.phrases[first].x0 - line.phrases[first - 1].x1 < _BESIDE * em:
+        first -= 1
+    while last + 1 < len(line.phrases) and line.phrases[last + 1].x0 - line.phrases[last].x1 < _BESIDE * em:
+        last += 1
+    kept = line.phrases[first : last + 1]
+    return Line(kept, min(phrase.y0 for phrase in kept), max(phrase.y1 for phrase in kept), line.size)
 
 
 def _stands_alone(line: Line, lines: Sequence[Line]) -> bool:

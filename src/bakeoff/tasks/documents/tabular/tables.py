@@ -64,7 +64,7 @@ def find_tables(page: RawPage) -> list[RawTable]:
     spaces = _spaces(turned)
     tables = []
     for number, draft in enumerate(drafts):
-        bottom = max((other.box[3] for other in drafts[:number] if other.box[3] <= draft.box[1] + 1), default=0.0)
+        bottom = max((other.box[3] for other in drafts[:number] if _over(other, draft)), default=0.0)
         tables.append(_finish(draft, [line for line in free if line.y0 >= bottom - 1], turned, spaces))
     back = (360 - angle) % 360
     return [_turned_back(table, back, turned.width, turned.height) for table in tables] if back else tables
@@ -80,6 +80,11 @@ def _best(figures: Sequence[Draft], words: Sequence[Draft]) -> list[Draft]:
 
     kept = [draft for draft in words if sum(other.rows for other in figures if over(draft, other)) < 0.4 * draft.rows]
     return [*kept, *(draft for draft in figures if not any(over(draft, other) for other in kept))]
+
+
+def _over(upper: Draft, lower: Draft) -> bool:
+    """Whether a table ends above another and in its column."""
+    return upper.box[3] <= lower.box[1] + 1 and upper.box[0] < lower.box[2] and upper.box[2] > lower.box[0]
 
 
 def _free(lines: Sequence[Line], drafts: Sequence[Draft]) -> list[Line]:
