@@ -240,10 +240,39 @@ class Requires:
 
 @runtime_checkable
 class ReadsMaterial(Protocol):
-    """Answers from something that lies beside the items: a corpus of documents. The bench hands it over before `fit`."""
+    """Answers from something that lies beside the items: a corpus of documents, the pictures that the items name."""
 
     def read_from(self, material: Path) -> None:
-        """Remember where `Dataset.material` lies. Called once, before `fit`; a saved approach needs it no more."""
+        """Remember where `Dataset.material` lies. Called once: before `fit`, and again where a saved approach is restored.
+
+        A restored approach may be asked without it (behind an endpoint): what it needs of it to answer inputs that are whole in
+        themselves is in what it saved.
+        """
+        ...
+
+
+@runtime_checkable
+class KeepsCheckpoints(Protocol):
+    """Trains long enough that an interruption should not begin it anew."""
+
+    def checkpoint_in(self, folder: Path) -> None:
+        """Remember a folder, empty or as an interrupted `fit` of the same items, settings and seed left it. Called before `fit`.
+
+        `fit` goes on from what it finds there and ends with the same weights as if it had never been interrupted. The bench
+        removes the folder once the trial is kept.
+        """
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """Can show why it answered as it did."""
+
+    def explain(self, items: Sequence[Item], answers: Sequence[Answer]) -> Mapping[str, Json]:
+        """Facts for the report about these test items, asked once, after they were answered; targets are there.
+
+        Pictures are ``data:`` addresses of a few kilobytes. Keys are fixed by the task's docs. Nothing is learned from it.
+        """
         ...
 
 
@@ -320,11 +349,18 @@ class Probes(Protocol):
     """An ability of a task: it can make hard inputs."""
 
     def probes(
-        self, test: Sequence[Item], *, sets: Sequence[str], generated: int, kinds: Sequence[str], base: Path
+        self,
+        test: Sequence[Item],
+        *,
+        sets: Sequence[str],
+        generated: int,
+        kinds: Sequence[str],
+        base: Path,
+        material: Path | None = None,
     ) -> Sequence[ProbeSet]:
-        """Written sets by name or path (relative to `base`), then one set of `generated` changed test items per kind.
+        """Sets by name or path (relative to `base`), then one set of `generated` changed test items per kind.
 
-        `kinds` are those to generate; empty for all. Deterministic: the same test items give the same probes.
+        `kinds` are those to generate; empty for all. `material` is `Dataset.material`, where there is one. Deterministic: the same test items give the same probes.
 
         Raises
         ------
@@ -391,6 +427,15 @@ class ShowsAnswers(Protocol):
 
     def show_target(self, item: Item) -> str:
         """What is right, as plain text."""
+        ...
+
+
+@runtime_checkable
+class ShowsPictures(Protocol):
+    """An ability of a task whose items can be looked at."""
+
+    def pictures(self, items: Sequence[Item], material: Path) -> Mapping[str, str]:
+        """A small picture of each item, by id, as a ``data:`` address of at most 4,000 characters. Missing where there is none."""
         ...
 
 

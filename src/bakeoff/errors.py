@@ -95,3 +95,9 @@ def nearest(wrong: str, right: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(repr(lowered[name]) for name in near) + "?"
     return f"use one of: {', '.join(names)}" if names else ""
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value from untrusted data as one quoted, printable, shortened piece of a message."""
+    text = repr(value if isinstance(value, (str, int, float, bool, type(None))) else str(value))
+    return text if len(text) <= most else text[: most - 4] + "..." + text[0]

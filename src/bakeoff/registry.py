@@ -29,6 +29,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "bakeoff.tasks": {
         "text": "bakeoff.tasks.text.task:TextTask",
         "documents": "bakeoff.tasks.documents.task:DocumentsTask",
+        "images": "bakeoff.tasks.images.task:ImagesTask",
     },
     "bakeoff.approaches": {
         "text/majority": "bakeoff.tasks.text.majority:Majority",
@@ -43,6 +44,12 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "documents/closed-book": "bakeoff.tasks.documents.closed_book:ClosedBook",
         "documents/langchain": "bakeoff.tasks.documents.langchain_peer:LangChainPipeline",
         "documents/llamaindex": "bakeoff.tasks.documents.llamaindex_peer:LlamaIndexPipeline",
+        "images/majority": "bakeoff.tasks.images.majority:Majority",
+        "images/hog-linear": "bakeoff.tasks.images.hog_linear:HogLinear",
+        "images/cnn": "bakeoff.tasks.images.cnn:CNN",
+        "images/resnet9": "bakeoff.tasks.images.resnet9:ResNet9",
+        "images/transfer": "bakeoff.tasks.images.transfer:Transfer",
+        "images/endpoint": "bakeoff.tasks.images.endpoint:Endpoint",
     },
     "bakeoff.stores": {},
 }

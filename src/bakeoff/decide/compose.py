@@ -14,6 +14,7 @@ from bakeoff.decide import curves, mistakes
 from bakeoff.decide.after import after_run
 from bakeoff.decide.consistent import consistency_of
 from bakeoff.decide.evidence import Evidence, gather
+from bakeoff.decide.looks import looks_of
 from bakeoff.decide.probed import edge_sets_of
 from bakeoff.decide.record import (
     ApproachResult,
@@ -55,6 +56,8 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
     done = [result.name for result in results if result.status == "done"]
     pairs = pairs_of(evidence, done)
     found_curves = curves.curves_of(evidence)
+    wrong = mistakes.mistakes_of(evidence, done)
+    views = evidence.task.views(evidence.items, {name: evidence.answers[Trial(name, evidence.seeds(name)[0])] for name in done})
     document = Document(
         run=str(ledger.folder),
         report=str(ledger.folder / "report.html"),
@@ -68,10 +71,8 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
         curves=found_curves,
         curves_say=curves.say(evidence, found_curves),
         differs=_differs(results),
-        mistakes=mistakes.mistakes_of(evidence, done),
-        views=dict(
-            evidence.task.views(evidence.items, {name: evidence.answers[Trial(name, evidence.seeds(name)[0])] for name in done})
-        ),
+        mistakes=wrong,
+        views={**views, **looks_of(evidence, done, [mistake.id for mistake in wrong.examples])},
         serving=served_of(evidence, results),
         edge_sets=edge_sets_of(evidence, done),
         consistency=consistency_of(evidence, results),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,8 @@ NO_ANSWER = ("(error)", "(abstained)")
 OTHER = "(all other labels)"
 FOLDED, OUTSIDE, UNANSWERED = -1, -2, -3
 LONGEST_ITEM, LONGEST_ANSWER = 600, 160
+DATA_PICTURE = re.compile(r"data:image/(?:webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+"""The only addresses that a picture on the page may have."""
 
 
 class Square(NamedTuple):
@@ -107,6 +110,14 @@ def _groups(counts: list[list[int]]) -> list[list[int]]:
     wrong = [sum(counts[i]) + sum(row[i] for row in counts) - 2 * counts[i][i] for i in labels]
     keep = sorted(sorted(labels, key=lambda i: (-wrong[i], i))[: MOST_LABELS - 1])
     return [*([i] for i in keep), [i for i in labels if i not in keep]]
+
+
+def pictures(document: Document) -> dict[str, str]:
+    """The small picture of each item that has one, as an address that makes no request."""
+    given = document.views.get("pictures")
+    if not isinstance(given, Mapping):
+        return {}
+    return {str(key): address for key, address in given.items() if isinstance(address, str) and DATA_PICTURE.fullmatch(address)}
 
 
 def only_table(document: Document) -> Table | None:

@@ -386,6 +386,7 @@ def _context(document: Document, *, cut: str) -> dict[str, Any]:
         "confusions": mistakes.confusions(document),
         "only": mistakes.only_table(document),
         "items": mistakes.listed(document),
+        "pictures": mistakes.pictures(document),
         "longest": (mistakes.LONGEST_ITEM, mistakes.LONGEST_ANSWER),
         "matrix": tables.pairs_matrix(document),
         "pairs": tables.pairs_table(document),

@@ -154,7 +154,7 @@ def prepare(
         kept[f"train seed {seed}"] = hashes([by_id[name] for name in splits.train[seed]])
         kept[f"valid seed {seed}"] = hashes([by_id[name] for name in splits.valid[seed]])
     findings: list[Finding] = list(task.check(dataset, splits))
-    probes = _probes(task, study, [by_id[name] for name in splits.test], base)
+    probes = _probes(task, study, [by_id[name] for name in splits.test], base, dataset.material)
     draft = Ledger.draft(settings.runs, study)
     try:
         draft.write_probes(probes)
@@ -166,13 +166,14 @@ def prepare(
         raise
 
 
-def _probes(task: Task, study: Study, test: list[Item], base: Path) -> list[ProbeSet]:
+def _probes(task: Task, study: Study, test: list[Item], base: Path, material: str) -> list[ProbeSet]:
     asked = study.edge_cases
     if asked is None:
         return []
     if not isinstance(task, Probes):
         raise BadStudy(f"The task {study.task!r} has no edge cases.", fix="leave `edge_cases` out of the study")
-    return list(task.probes(test, sets=asked.sets, generated=asked.generated, kinds=asked.kinds, base=base))
+    beside = Path(material) if material else None
+    return list(task.probes(test, sets=asked.sets, generated=asked.generated, kinds=asked.kinds, base=base, material=beside))
 
 
 def find_unfinished(study: Study, runs: Path) -> Ledger:

@@ -329,6 +329,19 @@ class Ledger:
         for folder in home.glob(".model-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def checkpoint_folder(self, trial: Trial) -> Path:
+        """A folder that outlives a killed trial, for what it needs to go on; made if it is not there."""
+        folder = self.trial_folder(trial) / "checkpoint"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_error(error, folder) from error
+        return folder
+
+    def drop_checkpoint(self, trial: Trial) -> None:
+        """Remove what a trial kept to go on from: it is done."""
+        shutil.rmtree(self.trial_folder(trial) / "checkpoint", ignore_errors=True)
+
     @contextlib.contextmanager
     def model_folder(self, trial: Trial) -> Iterator[Path]:
         """An empty folder to save a model into; it becomes ``model/`` whole, when the block ends well."""

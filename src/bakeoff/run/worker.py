@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from bakeoff.contract import Answer, Approach, CountsFlops, Item, ReadsMaterial, Saves, Trial
+from bakeoff.contract import Answer, Approach, CountsFlops, Explains, Item, KeepsCheckpoints, ReadsMaterial, Saves, Trial
 from bakeoff.errors import BakeoffError
 from bakeoff.run import plan, probing
 from bakeoff.run.checked import checked
@@ -151,14 +151,16 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
     model = ledger.trial_folder(trial) / "model"
     if "fit" in measures and model.is_dir() and isinstance(approach, Saves):
         approach = approach.restore(model)
+        _hand_over(ledger, approach)
     else:
         targets = {name: item.target for name, item in items.items()}
         train = [items[name] for name in plan.share(splits.train[trial.seed], targets, trial.fraction)]
         valid = [items[name] for name in splits.valid[trial.seed]]
         counts = {"n_train": len(train), "n_valid": len(valid)}
         bench.tell(event="stage", stage="fit")
-        if isinstance(approach, ReadsMaterial):
-            approach.read_from(_material(ledger))
+        _hand_over(ledger, approach)
+        if isinstance(approach, KeepsCheckpoints):
+            approach.checkpoint_in(ledger.checkpoint_folder(trial))
         approach, measures["fit"] = _fit(approach, train, valid, trial, bench)
         measures["fit"] |= {**counts, "context": context(threads)}
         if isinstance(approach, Saves) and trial.seed == 0 and trial.fraction == 1.0:
@@ -166,6 +168,7 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
                 approach.save(folder)
             measures["fit"]["model_bytes"] = _bytes_of(model)
         ledger.write_measures(trial, measures)
+        ledger.drop_checkpoint(trial)
     if "answer" not in measures:
         asked = [items[name].asked() for name in splits.test]
         bench.tell(event="stage", stage="answer")
@@ -179,6 +182,23 @@ def run_trial(ledger: Ledger, study: Study, trial: Trial, bench: Bench) -> None:
         bench.tell(event="stage", stage="probe")
         measures |= probing.probe(ledger, study, trial, approach, lambda one, asked: answer_all(one, asked, bench, "probe"))
         ledger.write_measures(trial, measures)
+    if trial.seed == 0 and trial.fraction == 1.0 and "explained" not in measures and isinstance(approach, Explains):
+        bench.tell(event="stage", stage="explain")
+        measures["explained"] = _explained(approach, [items[name] for name in splits.test], ledger.answers(trial))
+        ledger.write_measures(trial, measures)
+
+
+def _explained(approach: Explains, items: Sequence[Item], answers: Mapping[str, Answer]) -> Mapping[str, Any]:
+    try:
+        return approach.explain(items, [answers[item.id] for item in items])
+    except Exception as error:  # an explanation that fails costs a section of the report, not the run
+        _log_traceback()
+        return {"failed": f"{type(error).__name__}: {error}"[:500]}
+
+
+def _hand_over(ledger: Ledger, approach: Approach) -> None:
+    if isinstance(approach, ReadsMaterial):
+        approach.read_from(_material(ledger))
 
 
 def _material(ledger: Ledger) -> Path:
@@ -214,7 +234,12 @@ def _fit(approach: Approach, train: list[Item], valid: list[Item], trial: Trial,
     finally:
         bench.patient = False
     measured = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu, "peak_bytes": _peak()}
-    return fitted, {**measured, "settings": plan.settings_of(fitted), "chosen": getattr(fitted, "chosen_", {})}
+    return fitted, {
+        **measured,
+        "settings": plan.settings_of(fitted),
+        "chosen": getattr(fitted, "chosen_", {}),
+        "curve": getattr(fitted, "curve_", []),
+    }
 
 
 def answer_all(approach: Approach, asked: Sequence[Item], bench: Bench, stage: str = "answer") -> list[Answer]:
@@ -283,6 +308,7 @@ def run_timing(ledger: Ledger, study: Study, trial: Trial, bench: Bench, *, spaw
     approach = plan.make(study.task, spec)
     started = time.perf_counter()
     approach = approach.restore(ledger.trial_folder(trial) / "model")
+    _hand_over(ledger, approach)
     load_seconds = time.perf_counter() - started
     one(approach, asked[0])
     cold_start_seconds = time.monotonic() - spawned

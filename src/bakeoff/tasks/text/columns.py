@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bakeoff.contract import Json
-from bakeoff.errors import BadData, nearest
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import BadData, nearest, shown
 from bakeoff.tasks.text.readers import SAMPLE_ROWS
 from bakeoff.tasks.text.tables import Table
 

@@ -16,9 +16,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bakeoff.contract import Dataset, Item, Json, Progress, quiet
-from bakeoff.errors import BadData, BadStudy, nearest
-from bakeoff.tasks.text import columns, readers, splits
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import BadData, BadStudy, nearest, shown
+from bakeoff.measure import splits
+from bakeoff.tasks.text import columns, readers
 from bakeoff.tasks.text.labels import as_label, clean_labels, labels_of, some_places
 from bakeoff.tasks.text.tables import LARGEST_CELL, Row, Table
 

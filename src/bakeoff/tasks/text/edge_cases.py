@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bakeoff.contract import Item, Json, ProbeSet
-from bakeoff.errors import BadData, BadStudy, nearest
+from bakeoff.errors import BadData, BadStudy, nearest, shown
 from bakeoff.measure.robustness import BASE
-from bakeoff.tasks.text.encodings import shown
 from bakeoff.tasks.text.labels import MISSING, as_label
 from bakeoff.tasks.text.readers import KINDS as FILE_KINDS
 from bakeoff.tasks.text.readers import open_table

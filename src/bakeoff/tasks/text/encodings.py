@@ -10,7 +10,7 @@ import codecs
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from bakeoff.errors import BadData
+from bakeoff.errors import BadData, shown
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -26,12 +26,6 @@ _NOT_TEXT = (
     (b"%PDF", "a PDF", "export the table as CSV"),
     (b"PAR1", "a Parquet file", "give it the ending .parquet"),
 )
-
-
-def shown(value: object, most: int = 60) -> str:
-    """A value from untrusted data as one quoted, printable, shortened piece of a message."""
-    text = repr(value if isinstance(value, (str, int, float, bool, type(None))) else str(value))
-    return text if len(text) <= most else text[: most - 4] + "..." + text[0]
 
 
 def checked_encoding(path: Path, given: str | None) -> str:

@@ -13,8 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bakeoff.contract import Json
-from bakeoff.errors import AssetError, BadData, needs
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import AssetError, BadData, needs, shown
 from bakeoff.tasks.text.readers import PARTS, Source
 from bakeoff.tasks.text.tables import MOST_ROWS, Row, Table
 

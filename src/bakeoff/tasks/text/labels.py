@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bakeoff.contract import Item, Json
-from bakeoff.errors import BadData
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import BadData, shown
 
 MOST_CLASSES = 100
 MOST_NUMBERS = 20

@@ -12,10 +12,9 @@ from typing import Any
 import yaml
 
 from bakeoff.contract import Dataset, Json
-from bakeoff.errors import RunError
+from bakeoff.errors import RunError, shown
 from bakeoff.study import Study, parse_study
 from bakeoff.tasks.text.data import load_text, read_settings
-from bakeoff.tasks.text.encodings import shown
 from bakeoff.tasks.text.labels import looks_numeric
 
 MOST_TO_TRAIN = 20_000

@@ -20,8 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bakeoff.errors import BadData
-from bakeoff.tasks.text.encodings import checked_encoding, open_text, shown
+from bakeoff.errors import BadData, shown
+from bakeoff.tasks.text.encodings import checked_encoding, open_text
 from bakeoff.tasks.text.records import json_table, parquet_table
 from bakeoff.tasks.text.tables import (
     LARGEST_CELL,

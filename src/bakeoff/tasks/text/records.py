@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bakeoff.contract import Json
-from bakeoff.errors import BadData
-from bakeoff.tasks.text.encodings import open_text, shown
+from bakeoff.errors import BadData, shown
+from bakeoff.tasks.text.encodings import open_text
 from bakeoff.tasks.text.tables import LARGEST_CELL, MOST_COLUMNS, MOST_ROWS, Row, Table, check_columns, could_not_finish
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.contract import Json
-from bakeoff.errors import BadData
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import BadData, shown
 
 LARGEST_FILE = 1 << 30
 LARGEST_JSON = 1 << 28

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bakeoff.contract import Answer, Dataset, Finding, Item, Json, Metric, ProbeSet, Progress, Splits, quiet
-from bakeoff.tasks.text import splits as splitting
+from bakeoff.measure import splits as splitting
 from bakeoff.tasks.text.data import load_text, read_settings
 from bakeoff.tasks.text.labels import labels_of
 
@@ -36,7 +36,7 @@ class TextTask:
         return load_text(read_settings(data), base=base, progress=progress)
 
     def split(self, dataset: Dataset, data: Mapping[str, Json], *, seeds: Sequence[int]) -> Splits:
-        """Test once, train and valid for each seed: see `bakeoff.tasks.text.splits.split_items`."""
+        """Test once, train and valid for each seed: see `bakeoff.measure.splits.split_items`."""
         settings = read_settings(data)
         return splitting.split_items(
             dataset.items,
@@ -111,7 +111,14 @@ class TextTask:
         return {"confusion": confusion}
 
     def probes(
-        self, test: Sequence[Item], *, sets: Sequence[str], generated: int, kinds: Sequence[str], base: Path
+        self,
+        test: Sequence[Item],
+        *,
+        sets: Sequence[str],
+        generated: int,
+        kinds: Sequence[str],
+        base: Path,
+        material: Path | None = None,
     ) -> Sequence[ProbeSet]:
         """Written sets (`bakeoff.tasks.text.edge_cases`), then changed copies of test items (`bakeoff.tasks.text.perturb`).
 

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bakeoff.contract import Item, Splits
-from bakeoff.errors import BadData
-from bakeoff.tasks.text.encodings import shown
+from bakeoff.errors import BadData, shown
 
 TEST_SHARE = 0.25
 VALID_SHARE = 0.15

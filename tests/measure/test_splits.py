@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bakeoff.contract import Item, Splits
 from bakeoff.errors import BadData
-from bakeoff.tasks.text.splits import make_units, sample_items, split_items
+from bakeoff.measure.splits import make_units, sample_items, split_items
 
 WORDS = [
     "able",

@@ -1,0 +1,52 @@
+"""What can be looked at beside the figures: how training went, what approaches show of themselves, the items' pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff.contract import ShowsPictures, Trial
+from bakeoff.decide.evidence import Evidence
+
+LONGEST_PICTURE = 4_000
+"""Characters of a picture's address: a page of 60 items stays readable and small."""
+
+
+def looks_of(evidence: Evidence, names: Sequence[str], items: Sequence[str]) -> dict[str, Any]:
+    """Views that the task does not make itself; a key is missing where there is nothing to show.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The approaches that were answered.
+    items : sequence of str
+        Ids of the test items that the report shows.
+
+    Returns
+    -------
+    dict
+        ``training``: per approach and seed, its `curve_` (rows with ``epoch`` and whatever was followed). ``explained``: per
+        approach, what its `explain` gave. ``pictures``: item id to a ``data:`` address.
+    """
+    training: dict[str, dict[str, Any]] = {}
+    explained: dict[str, Any] = {}
+    for name in names:
+        for seed in evidence.seeds(name):
+            measured = evidence.measures.get(Trial(name, seed), {})
+            if curve := (measured.get("fit") or {}).get("curve"):
+                training.setdefault(name, {})[str(seed)] = curve
+            if seed == 0 and measured.get("explained"):
+                explained[name] = measured["explained"]
+    found = {"training": training, "explained": explained, "pictures": _pictures(evidence, items)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _pictures(evidence: Evidence, ids: Sequence[str]) -> Mapping[str, str]:
+    material = Path(str(evidence.about.get("material") or ""))
+    if not isinstance(evidence.task, ShowsPictures) or not material.parts or not material.is_dir():
+        return {}
+    wanted = set(ids)
+    given = evidence.task.pictures([item for item in evidence.items if item.id in wanted], material)
+    fine = ("data:image/webp;base64,", "data:image/png;base64,", "data:image/jpeg;base64,")
+    return {name: address for name, address in given.items() if address.startswith(fine) and len(address) <= LONGEST_PICTURE}
