@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-ASSETS = ("minilm", "minilm-int8", "smollm2-135m-instruct", "product-reviews")
+ASSETS = ("minilm", "minilm-int8", "smollm2-135m-instruct", "product-reviews", "emoji", "efficientnet-lite0")
 
 
 def debian(*packages: str) -> None:

@@ -31,6 +31,8 @@ _PUBLIC = {
     "build_report": "bakeoff.verbs",
     "decide_again": "bakeoff.verbs",
     "index_folder": "bakeoff.verbs_documents",
+    "open_classifier": "bakeoff.verbs_images",
+    "export_classifier": "bakeoff.verbs_images",
     "new_study": "bakeoff.verbs",
     "open_corpus": "bakeoff.verbs_documents",
     "pull_assets": "bakeoff.verbs",

@@ -439,6 +439,15 @@ class ShowsPictures(Protocol):
         ...
 
 
+@runtime_checkable
+class DoubtsLabels(Protocol):
+    """An ability of a task: it can name items whose label is probably wrong."""
+
+    def label_doubts(self, items: Sequence[Item], material: Path) -> Mapping[str, Json]:
+        """``of`` (how many were looked at) and ``candidates``, the surest first; empty where nothing can be said."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trial:
     """One approach, one seed, one share of the training items: one process, one folder.

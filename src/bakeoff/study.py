@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from bakeoff.errors import BadStudy, nearest
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+CHANGE = r"^[a-z0-9][a-z0-9_-]{0,40}$"
 LARGEST_STUDY_FILE = 1_000_000
 
 
@@ -103,6 +104,29 @@ class Consistency(_Strict):
     format_items: Annotated[int, Field(ge=2, le=10_000)] = 60
 
 
+class Change(_Strict):
+    """One change to the base: the settings that become other ones, and what its author expects of it, in a sentence."""
+
+    settings: Annotated[Mapping[str, Any], Field(min_length=1)]
+    expect: Annotated[str, Field(max_length=600)] = ""
+
+
+class Changes(_Strict):
+    """Changes to one approach, one at a time: each becomes an approach `<base>.<name>` with the base's settings and these on top.
+
+    They run at the base's seeds and answer the same items, so that each is compared with the base in pairs. Unless they
+    `compete` they are no candidates: the choice is made among the `approaches`, and the report says what each change was worth.
+    """
+
+    base: str
+    try_: Annotated[Mapping[Annotated[str, Field(pattern=CHANGE)], Change], Field(min_length=1, max_length=50, alias="try")]
+    compete: bool = False
+
+    def approach(self, change: str) -> str:
+        """The name of the approach that a change becomes."""
+        return f"{self.base}.{change}"
+
+
 class Anchor(_Strict):
     """A value function: `worst` is the worst acceptable level (value 0), `best` fully satisfies (value 1).
 
@@ -130,6 +154,7 @@ class Study(_Strict):
     task: str
     data: Mapping[str, Any]
     approaches: Annotated[tuple[ApproachSpec, ...], Field(min_length=1)]
+    changes: Changes | None = None
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     metric: str = ""
     margin: Annotated[float, Field(gt=0)] = 0.02
@@ -156,12 +181,62 @@ class Study(_Strict):
             raise ValueError(f"two approaches are called {twice[0]!r}; give one of them another `name`")
         return given
 
+    @field_validator("changes")
+    @classmethod
+    def _of_an_approach(cls, given: Changes | None, info: ValidationInfo) -> Changes | None:
+        known = {spec.name: spec for spec in info.data.get("approaches", ())}
+        if given is None or not known:
+            return given
+        if given.base not in known:
+            raise ValueError(f"no approach is called {given.base!r}: {nearest(given.base, known)}".rstrip(": "))
+        for name, spec in _variants(known[given.base], given).items():
+            if len(name) > 64:
+                raise ValueError(f"{name!r} is too long for the name of an approach; give the change a shorter one")
+            if name in known and known[name] != spec:
+                raise ValueError(f"an approach is called {name!r} already; give it or the change another name")
+        return given
+
+    @model_validator(mode="after")
+    def _with_changes(self) -> Study:
+        """Each change as an approach behind those that are written out, so that it is run and timed like any other."""
+        if self.changes is not None:
+            made = _variants(self.spec(self.changes.base), self.changes)
+            names = {spec.name for spec in self.approaches}
+            more = tuple(spec for name, spec in made.items() if name not in names)
+            object.__setattr__(self, "approaches", (*self.approaches, *more))  # frozen to all others
+        return self
+
+    @property
+    def variants(self) -> dict[str, str]:
+        """Approach -> the change that it is, for every change whose base is in this study too."""
+        names = [spec.name for spec in self.approaches]
+        if self.changes is None or self.changes.base not in names:
+            return {}
+        made = {self.changes.approach(change): change for change in self.changes.try_}
+        return {name: made[name] for name in made if name in names}
+
+    @property
+    def candidates(self) -> tuple[ApproachSpec, ...]:
+        """The approaches among which the choice is made: all but changes that do not compete."""
+        apart = () if self.changes is None or self.changes.compete else self.variants
+        return tuple(spec for spec in self.approaches if spec.name not in apart)
+
     def spec(self, name: str) -> ApproachSpec:
         """The approach called `name` in this study."""
         for spec in self.approaches:
             if spec.name == name:
                 return spec
         raise BadStudy(f"No approach of this study is called {name!r}.", fix=nearest(name, [s.name for s in self.approaches]))
+
+
+def _variants(base: ApproachSpec, changes: Changes) -> dict[str, ApproachSpec]:
+    """Name -> the base with one change on top, for each change; a setting is replaced whole."""
+    return {
+        changes.approach(name): base.model_copy(
+            update={"name": changes.approach(name), "settings": {**base.settings, **change.settings}}
+        )
+        for name, change in changes.try_.items()
+    }
 
 
 def read_study(path: Path) -> Study:
@@ -210,8 +285,20 @@ def parse_study(text: str, where: str = "study") -> Study:
 
 
 def write_study(study: Study) -> str:
-    """The study as YAML text that `parse_study` reads back to an equal study."""
-    return yaml.safe_dump(study.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True, width=110)
+    """The study as YAML text that `parse_study` reads back to an equal study.
+
+    Changes are written as changes. Of a study that was narrowed to some of its approaches only the changes that are left are
+    written; one whose base is gone is an approach like any other.
+    """
+    given = study.model_dump(mode="json", exclude_defaults=True, by_alias=True)
+    variants = study.variants
+    if variants:
+        given["approaches"] = [spec for spec in given["approaches"] if spec["name"] not in variants]
+        kept = set(variants.values())
+        given["changes"]["try"] = {name: change for name, change in given["changes"]["try"].items() if name in kept}
+    else:
+        given.pop("changes", None)
+    return yaml.safe_dump(given, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> BadStudy:
@@ -232,8 +319,10 @@ def _explain(error: ValidationError, node: yaml.Node | None, where: str) -> BadS
 
 def _owner(path: Sequence[Any]) -> list[str]:
     model: Any = Study
+    before: Any = None
     for part in path[:-1]:
-        if isinstance(part, int) or not isinstance(model, type):
+        named, before = before in ("try", "values"), part  # what stands below these is named by the author
+        if named or isinstance(part, int) or not isinstance(model, type):
             continue
         model = {
             "approaches": ApproachSpec,
@@ -243,8 +332,10 @@ def _owner(path: Sequence[Any]) -> list[str]:
             "serving": Serving,
             "edge_cases": EdgeCases,
             "consistency": Consistency,
+            "changes": Changes,
+            "try": Change,
         }.get(str(part), model)
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _line(node: yaml.Node | None, path: Sequence[Any]) -> int:

@@ -474,5 +474,7 @@ def serve_run(
                 raise RunError(f"The verdict of {ledger.name} names no choice.", fix=f"name an approach: {what}:NAME")
             name = document.verdict.choice
         task = ledger.study().task
-        served = Served.of(name, restore(ledger, name), accepts="text" if task == "text" else "any")
+        served = Served.of(
+            name, restore(ledger, name), accepts="text" if task == "text" else "picture" if task == "images" else "any"
+        )
     return serve(served, chosen, ready=ready)

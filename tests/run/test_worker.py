@@ -9,18 +9,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import pytest
 import unruly
 
-from bakeoff.contract import Answer, Trial
+from bakeoff.contract import Answer, Dataset, Splits, Trial
 from bakeoff.errors import BakeoffError
 from bakeoff.run.checked import checked
 from bakeoff.run.ledger import Ledger
 from bakeoff.run.processes import LARGEST_LOG, LOG_KEPT
-from bakeoff.run.worker import Bench, Left, TooMany, answer_all
+from bakeoff.run.worker import Bench, Left, TooMany, answer_all, run_trial
+from bakeoff.study import parse_study
 from bakeoff.testing import sentences
 
 TEST_ITEMS = 24
@@ -149,6 +150,57 @@ def test_numpy_scalars_are_kept_as_numbers(outcome: dict[str, Any]) -> None:
 def test_training_items_are_counted_before_an_approach_can_lose_them(outcome: dict[str, Any]) -> None:
     ledger = Ledger.open(outcome["run"])
     assert ledger.measures(Trial("modifies", 0))["fit"]["n_train"] == ledger.measures(Trial("tame", 0))["fit"]["n_train"] > 0
+
+
+def test_an_explanation_is_kept_and_a_failed_one_costs_nothing_else(outcome: dict[str, Any]) -> None:
+    ledger = Ledger.open(outcome["run"])
+    well, badly = (ledger.measures(Trial(name, 0))["explained"] for name in ("explainswell", "explainsbadly"))
+    assert well == {"right": TEST_ITEMS // 2, "of": TEST_ITEMS}
+    assert badly == {"failed": "RuntimeError: no words for it"}
+    assert all(outcome["approaches"][name]["status"] == "done" for name in ("explainswell", "explainsbadly"))
+    document = json.loads((outcome["run"] / "verdict.json").read_text(encoding="utf-8"))
+    assert document["views"]["explained"] == {"explainswell": well, "explainsbadly": badly}
+    assert "pictures" not in document["views"]
+
+
+class GoesOn:
+    """Trains in five steps, writes each down, and is interrupted once in the third."""
+
+    steps_done: ClassVar[list[int]] = []
+
+    def checkpoint_in(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fit(self, train: Any, valid: Any, *, seed: int, progress: Any) -> Any:
+        kept = self.folder / "step.json"
+        begun = json.loads(kept.read_text()) if kept.is_file() else 0
+        for step in range(begun, 5):
+            self.steps_done.append(step)
+            if step == 2 and self.steps_done.count(2) == 1:
+                raise Left
+            kept.write_text(json.dumps(step + 1))
+        self.label_ = train[0].target
+        return self
+
+    def answer(self, items: Any) -> Any:
+        yield from (Answer(self.label_) for _ in items)
+
+
+def test_an_interrupted_training_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = parse_study("{study: small, task: text, data: {source: x.csv}, approaches: [majority], seeds: 1}")
+    items = sentences(40)
+    dataset, names = Dataset(tuple(items), "small"), [item.id for item in items]
+    ledger = Ledger.create(tmp_path, study, "0" * 64)
+    ledger.write_data(dataset, Splits(tuple(names[:10]), {0: tuple(names[10:30])}, {0: tuple(names[30:])}), {}, [])
+    monkeypatch.setattr("bakeoff.run.plan.make", lambda task, spec: GoesOn())
+    monkeypatch.setattr("bakeoff.run.plan.settings_of", lambda approach: {})
+    trial, checkpoint = Trial("majority", 0), ledger.trial_folder(Trial("majority", 0)) / "checkpoint"
+    with pytest.raises(Left):
+        run_trial(ledger, study, trial, silent())
+    assert json.loads((checkpoint / "step.json").read_text()) == 2 and ledger.answers(trial) == {}
+    run_trial(ledger, study, trial, silent())
+    assert GoesOn.steps_done == [0, 1, 2, 2, 3, 4]
+    assert len(ledger.answers(trial)) == 10 and not checkpoint.exists()
 
 
 def test_a_log_does_not_grow_without_end(outcome: dict[str, Any]) -> None:

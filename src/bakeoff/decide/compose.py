@@ -14,7 +14,9 @@ from bakeoff.decide import curves, mistakes
 from bakeoff.decide.after import after_run
 from bakeoff.decide.consistent import consistency_of
 from bakeoff.decide.evidence import Evidence, gather
+from bakeoff.decide.ledger_of_changes import change_ledger_of
 from bakeoff.decide.looks import looks_of
+from bakeoff.decide.paired import compared
 from bakeoff.decide.probed import edge_sets_of
 from bakeoff.decide.record import (
     ApproachResult,
@@ -31,8 +33,7 @@ from bakeoff.decide.redo import redecide
 from bakeoff.decide.results import as_range, result_of
 from bakeoff.decide.served import served_of
 from bakeoff.decide.untested import not_tested
-from bakeoff.errors import BakeoffError
-from bakeoff.measure.compare import Comparison, compare, compare_whole, family, mcnemar
+from bakeoff.measure.compare import Comparison, family, mcnemar
 from bakeoff.run.ledger import Ledger
 from bakeoff.study import write_study
 
@@ -48,12 +49,13 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
         What a person types to run it again.
     """
     evidence = gather(ledger)
-    names = [spec.name for spec in evidence.study.approaches]
+    names = [spec.name for spec in evidence.study.candidates]
     results = []
     for index, name in enumerate(names):
         results.append(result_of(evidence, name))
         progress((index + 1) / (len(names) + 1), f"intervals of {name}")
     done = [result.name for result in results if result.status == "done"]
+    change_ledger, changed = change_ledger_of(evidence, results, progress)
     pairs = pairs_of(evidence, done)
     found_curves = curves.curves_of(evidence)
     wrong = mistakes.mistakes_of(evidence, done)
@@ -70,6 +72,8 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
         checks=[],
         curves=found_curves,
         curves_say=curves.say(evidence, found_curves),
+        change_ledger=change_ledger,
+        changed=changed,
         differs=_differs(results),
         mistakes=wrong,
         views={**views, **looks_of(evidence, done, [mistake.id for mistake in wrong.examples])},
@@ -84,45 +88,15 @@ def compose(ledger: Ledger, *, wall_seconds: float = 0.0, command: str = "", pro
 
 def pairs_of(evidence: Evidence, names: list[str]) -> list[Pair]:
     """Every pair of approaches, compared on the same items; Holm over all of them."""
-    metric, study = evidence.metric, evidence.study
     couples: list[tuple[str, str]] = []
-    compared: list[Comparison] = []
+    found: list[Comparison] = []
     for a, b in combinations(names, 2):
-        shared: dict[str, Any] = {
-            "clusters": evidence.clusters,
-            "margin": study.margin,
-            "higher_is_better": metric.higher_is_better,
-        }
-        seeds_a, seeds_b = evidence.shared_seeds(a, b)
-        if not seeds_a or not seeds_b:
-            continue
-        try:
-            if metric.per_item is not None:
-                found = compare(evidence.scores(a, metric, seeds_a), evidence.scores(b, metric, seeds_b), **shared)
-            else:
-                found = _compare_whole(evidence, (a, seeds_a), (b, seeds_b), shared)
-        except BakeoffError:
-            continue  # too few items that both answered: there is no pair then, and check BK010 or BK011 says why
-        couples.append((a, b))
-        compared.append(found)
-    judged = family(compared) if compared else []
+        comparison = compared(evidence, a, b)
+        if comparison is not None:
+            couples.append((a, b))
+            found.append(comparison)
+    judged = family(found) if found else []
     return [_pair(evidence, a, b, comparison) for (a, b), comparison in zip(couples, judged, strict=True)]
-
-
-def _compare_whole(evidence: Evidence, a: tuple[str, list[int]], b: tuple[str, list[int]], shared: dict[str, Any]) -> Comparison:
-    """By a metric of all items at once, on the items that both answered at every seed: else they would sit different tests."""
-    kept = np.flatnonzero(evidence.answered(a[0], always=True) & evidence.answered(b[0], always=True))
-    if len(kept) < 2:
-        raise BakeoffError("Fewer than two items were answered by both.", fix="look at the errors and abstentions")
-    first, second = (evidence.whole(name, evidence.metric, seeds) for name, seeds in (a, b))
-    clusters = evidence.clusters and tuple(evidence.clusters[i] for i in kept)
-    return compare_whole(
-        lambda positions: first(kept[positions]),
-        lambda positions: second(kept[positions]),
-        len(kept),
-        seed=0,
-        **{**shared, "clusters": clusters},
-    )
 
 
 def _pair(evidence: Evidence, a: str, b: str, found: Comparison) -> Pair:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.contract import ShowsPictures, Trial
+from bakeoff.contract import DoubtsLabels, ShowsPictures, Trial
 from bakeoff.decide.evidence import Evidence
 
 LONGEST_PICTURE = 4_000
@@ -27,7 +27,8 @@ def looks_of(evidence: Evidence, names: Sequence[str], items: Sequence[str]) -> 
     -------
     dict
         ``training``: per approach and seed, its `curve_` (rows with ``epoch`` and whatever was followed). ``explained``: per
-        approach, what its `explain` gave. ``pictures``: item id to a ``data:`` address.
+        approach, what its `explain` gave. ``pictures``: item id to a ``data:`` address. ``bias_variance``: per approach, the
+        decomposition at each training size with enough seeds. ``label_doubts``: what the task thinks of its labels.
     """
     training: dict[str, dict[str, Any]] = {}
     explained: dict[str, Any] = {}
@@ -38,8 +39,33 @@ def looks_of(evidence: Evidence, names: Sequence[str], items: Sequence[str]) -> 
                 training.setdefault(name, {})[str(seed)] = curve
             if seed == 0 and measured.get("explained"):
                 explained[name] = measured["explained"]
-    found = {"training": training, "explained": explained, "pictures": _pictures(evidence, items)}
+    found = {
+        "training": training,
+        "explained": explained,
+        "pictures": _pictures(evidence, items),
+        "bias_variance": {name: rows for name in names if training and (rows := _bias_variance(evidence, name))},
+        "label_doubts": _label_doubts(evidence),
+    }
     return {key: value for key, value in found.items() if value}
+
+
+def _bias_variance(evidence: Evidence, name: str) -> list[dict[str, Any]]:
+    from bakeoff.measure.bias_variance import of_answers
+
+    rows = []
+    for fraction in sorted({trial.fraction for trial in evidence.answers if trial.approach == name}):
+        trials = [Trial(name, seed, fraction) for seed in evidence.seeds(name, fraction)]
+        found = of_answers(evidence.items, [evidence.answers[trial] for trial in trials], clusters=evidence.clusters)
+        if found:
+            rows.append({"n_train": (evidence.measures[trials[0]].get("fit") or {}).get("n_train"), **found})
+    return rows
+
+
+def _label_doubts(evidence: Evidence) -> Mapping[str, Any]:
+    material = Path(str(evidence.about.get("material") or ""))
+    if not isinstance(evidence.task, DoubtsLabels) or not material.parts or not material.is_dir():
+        return {}
+    return evidence.task.label_doubts(list(evidence.dataset.items), material)
 
 
 def _pictures(evidence: Evidence, ids: Sequence[str]) -> Mapping[str, str]:

@@ -9,22 +9,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from bakeoff.decide.change_record import ChangeLedger
+from bakeoff.decide.parts import Part as _Part
+from bakeoff.decide.parts import Range as Range
 
 SCHEMA_VERSION = 1
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Range(_Part):
-    """A figure with its 95% interval in its own unit, and the number of items (or measured times) behind it."""
-
-    mid: float
-    low: float
-    high: float
-    n: int
 
 
 class Verdict(_Part):
@@ -472,6 +463,12 @@ class Document(_Part):
     hosted: list[HostedReference] = Field(default_factory=list)
     matrix: Matrix = Matrix()
     sensitivity: Sensitivity = Sensitivity()
+    change_ledger: ChangeLedger | None = Field(
+        default=None, description="What each change to one approach was worth; null where the study tries none."
+    )
+    changed: list[ApproachResult] = Field(
+        default_factory=list, description="What was measured of the changes that are no candidates; not among `approaches`."
+    )
     differs: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Setting -> approach -> value, where they differ."
     )

@@ -23,6 +23,7 @@ def not_tested(evidence: Evidence, document: Document) -> list[str]:
     ]
     for result in results:
         found += _of(evidence, result)
+    found += _changes(document)
     asked = evidence.study.learning_curve
     for name in asked.approaches:
         missing = [share for share in sorted(asked.fractions) if not evidence.seeds(name, share)]
@@ -39,6 +40,18 @@ def not_tested(evidence: Evidence, document: Document) -> list[str]:
         found.append(f"The quality and speed of {', '.join(unasked)}: no question was sent there.")
     elif not any(result.use == "endpoint" for result in results):
         found.append("Large hosted models: no endpoint was part of this study (see the how-to on endpoints for adding one).")
+    return found
+
+
+def _changes(document: Document) -> list[str]:
+    """What the ledger of changes leaves open: changes together, and those that were not compared."""
+    ledger = document.change_ledger
+    if ledger is None:
+        return []
+    lost = [entry.approach for entry in ledger.entries if entry.effect is None]
+    found = [f"The changes {', '.join(lost)}: they failed, did not run, or answered too little to be compared."] if lost else []
+    if len(ledger.entries) > 1:
+        found.append(f"Changes to {ledger.base} together: each was tried alone, and two that help apart need not help together.")
     return found
 
 

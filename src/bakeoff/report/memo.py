@@ -14,6 +14,7 @@ from bakeoff.decide.values import is_floor, scored_share
 from bakeoff.report import (
     agreement,
     arithmetic,
+    change_ledger,
     decision,
     evidence,
     hard_cases,
@@ -364,6 +365,8 @@ def _asked_for(document: Document) -> dict[str, Any]:
         "limit": serving.limit_of(rows).says if rows else "",
         "energy": serving.energy_note(rows),
         "hard": [(h, hard_cases.as_table(h.right), hard_cases.as_table(h.flipped)) for h in hard_cases.hard_cases(document)],
+        "ledger": change_ledger.change_ledger(document),
+        "changes_tried": change_ledger.table(document),
         "agreement": agreement.table(document) if document.consistency else None,
         "formats": agreement.formats(document),
         "arithmetic": arithmetic.table(document),

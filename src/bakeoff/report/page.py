@@ -16,15 +16,18 @@ from bakeoff.decide.record import Check, Document
 from bakeoff.report import (
     agreement,
     arithmetic,
+    change_ledger,
     decision,
     evidence,
     hard_cases,
     hosted,
+    insight,
     measurements,
     mistakes,
     serving,
     tables,
     ties,
+    training,
 )
 from bakeoff.report import format as form
 from bakeoff.report.charts import strips, svg
@@ -42,9 +45,12 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 SECTIONS = (
     ("evidence", "The evidence"),
     ("comparison", "Side by side"),
+    ("changes", "What each change was worth"),
     ("differs", "What differs"),
     ("mistakes", "Which items each got wrong"),
     ("hard", "Hard cases"),
+    ("insight", "Looking inside"),
+    ("training", "How training went"),
     ("learning", "How much data it takes"),
     ("latency", "How long one item takes"),
     ("load", "Under load"),
@@ -62,7 +68,7 @@ SECTIONS = (
     ("data", "The data"),
 )
 
-ASKED_FOR = frozenset({"hard", "load", "agreement", "arithmetic", "hosted", "decision"})
+ASKED_FOR = frozenset({"changes", "hard", "insight", "training", "load", "agreement", "arithmetic", "hosted", "decision"})
 """Sections that a page has only where the study asked for them; the others say what was not measured."""
 
 KINDS = {
@@ -146,7 +152,7 @@ def shortened(document: Document, size: Size) -> Document:
         return [walk(each) for each in value] if isinstance(value, list) else value
 
     given = walk(document.model_dump())
-    for result in given["approaches"]:
+    for result in (*given["approaches"], *given["changed"]):
         result["latency_seconds"]["samples"] = list(strips.thin(result["latency_seconds"]["samples"], size.samples))
     given["mistakes"]["examples"] = given["mistakes"]["examples"][: size.examples]
     for server in given["serving"]:
@@ -182,7 +188,10 @@ def thin_steps(server: dict[str, Any], singles: int, loads: int, *, over_time: b
 def sections(document: Document) -> list[tuple[str, str]]:
     """The sections of this document's page, in order: key and title."""
     has = {
+        "changes": document.change_ledger is not None and bool(document.change_ledger.entries),
         "hard": bool(document.edge_sets),
+        "insight": insight.insight(document) is not None,
+        "training": bool(training.courses(document)),
         "load": bool(document.serving),
         "agreement": bool(document.consistency),
         "arithmetic": bool(arithmetic.counted(document)),
@@ -193,9 +202,14 @@ def sections(document: Document) -> list[tuple[str, str]]:
 
 
 def as_json(document: BaseModel) -> Markup:
-    """The document as JSON that can stand in a ``<script>``: ASCII, no ``< > &``, figures that are not finite as null."""
+    """The document as JSON that can stand in a ``<script>``: ASCII, no ``< > &``, figures that are not finite as null.
+
+    Pictures are on the page already: their addresses are not repeated.
+    """
 
     def finite(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("data:image/"):
+            return "(on the page)"
         if isinstance(value, float) and not math.isfinite(value):
             return None
         if isinstance(value, dict):
@@ -322,7 +336,10 @@ def _asked_for(document: Document) -> dict[str, Any]:
     """What the sections of `ASKED_FOR` show; None where the document has nothing for one."""
     found = agreement.results(document)
     return {
+        "ledger": change_ledger.change_ledger(document),
         "hard": hard_cases.hard_cases(document),
+        "insight": insight.insight(document),
+        "training": training.training(document),
         "load": _serving(document),
         "agree": {
             "figure": agreement.agreement(document),

@@ -105,6 +105,7 @@ def plan(study: Study) -> tuple[Trial, ...]:
     registry.task(study.task)
     for spec in study.approaches:
         make(study.task, spec)
+    _check_changes(study)
     for name in study.learning_curve.approaches:
         study.spec(name)
     served(study)
@@ -119,8 +120,37 @@ def plan(study: Study) -> tuple[Trial, ...]:
     return (*full, *curve)
 
 
+def changed(study: Study, variant: str) -> dict[str, tuple[Any, Any]]:
+    """Setting -> (what it is in the base, what it is in this change), both as the approach holds them, defaults included."""
+    if study.changes is None:
+        return {}
+    first, second = study.spec(study.changes.base), study.spec(variant)
+    before, after = ({**one.settings, **settings_of(make(study.task, one))} for one in (first, second))
+    # What the author names comes first, in his order; then what the approach made other of itself.
+    names = [*study.changes.try_[study.variants[variant]].settings, *after]
+    return {name: (before.get(name), after[name]) for name in dict.fromkeys(names) if before.get(name) != after[name]}
+
+
+def _check_changes(study: Study) -> None:
+    """Refuse a change that changes nothing, and two that are the same one."""
+    seen: dict[str, str] = {}
+    for variant, name in study.variants.items():
+        found = changed(study, variant)
+        if not found and study.changes is not None:
+            given = study.changes.try_[name].settings
+            already = ", ".join(f"{setting}: {value}" for setting, value in given.items())
+            raise BadStudy(
+                f"The change {name!r} changes nothing: {study.changes.base!r} has {already} already.",
+                fix="give it another value, or leave the change out",
+            )
+        same = seen.setdefault(repr(sorted((setting, after) for setting, (_, after) in found.items())), name)
+        if same != name:
+            raise BadStudy(f"The changes {same!r} and {name!r} are the same one.", fix="leave one of them out")
+
+
 def served(study: Study) -> tuple[str, ...]:
-    """The approaches that are put behind an endpoint: those named, or all that can be saved and do not ask a server themselves.
+    """The approaches that are put behind an endpoint: those named, or all candidates that can be saved and do not ask a server
+    themselves.
 
     Raises
     ------
@@ -140,7 +170,8 @@ def served(study: Study) -> tuple[str, ...]:
                 f"`serving` names {name!r}, which cannot be served: it keeps no model of its own.",
                 fix=f"leave it out; these can be: {', '.join(can)}" if can else "leave `serving` out",
             )
-    return tuple(study.serving.approaches) or tuple(can)
+    candidates = {spec.name for spec in study.candidates}
+    return tuple(study.serving.approaches) or tuple(name for name in can if name in candidates)
 
 
 def _can_be_served(approach: type) -> bool:

@@ -19,7 +19,10 @@ AskAll = Callable[[Approach, Sequence[Item]], list[Answer]]
 
 def wanted(study: Study, trial: Trial) -> bool:
     """Whether this trial is asked anything beside the test."""
-    return trial.seed == 0 and trial.fraction == 1.0 and (study.edge_cases is not None or study.consistency is not None)
+    beside = study.edge_cases is not None or study.consistency is not None
+    # A change that is only measured against its base is no candidate, and nobody reads its answers to hard inputs.
+    candidate = any(spec.name == trial.approach for spec in study.candidates)
+    return trial.seed == 0 and trial.fraction == 1.0 and beside and candidate
 
 
 def probe(ledger: Ledger, study: Study, trial: Trial, approach: Approach, ask: AskAll) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def application(desk: Desk, *, token: str | None) -> App:
             page.page(served, settings, url, asked).encode("utf-8", "replace"),
             status,
             media_type="text/html",
-            headers={**page.HEADERS, **more},
+            headers={**page.headers(served, settings), **more},
         )
 
     listed = [

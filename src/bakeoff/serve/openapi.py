@@ -15,7 +15,7 @@ from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
 PROBLEMS = {
-    400: "The body is no JSON, a parameter is not supported, or the prompt does not fit.",
+    400: "The body is no JSON, a parameter is not supported, the prompt does not fit, or an item is no picture.",
     401: "The bearer token is missing or wrong.",
     403: "The Host header names another host than this machine.",
     404: "There is no such model or path.",
@@ -100,7 +100,9 @@ def _schemas(served: Served, settings: ServerSettings, models: list[str]) -> dic
             "enum": [*known, None], "default": None, "description": f"Which model; {models[0]} where it is left out.",
         }  # fmt: skip
     if served.approach is not None:
-        what: dict[str, Any] = {"type": "string"} if served.accepts == "text" else {}
+        what: dict[str, Any] = {} if served.accepts == "any" else {"type": "string"}
+        if served.accepts == "picture":
+            what |= {"pattern": "^data:", "description": "A picture: data:image/png;base64,... (or jpeg, webp, gif, bmp, tiff)."}
         schemas["AnswerRequest"]["properties"]["items"] |= {"items": what, "maxItems": settings.max_queue}
         schemas["ChatRequest"]["properties"]["messages"]["contains"] = {
             "properties": {"role": {"const": "user"}}, "required": ["role"],

@@ -1,4 +1,4 @@
-"""The page at `/`: how to ask this server, in lines that can be copied. One file, no script, nothing fetched from elsewhere."""
+"""The page at `/`: how to ask this server, in lines that can be copied. One file, nothing fetched from elsewhere, and a script only for pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from html import escape
 
 from bakeoff.serve.asked_page import STYLE as FORM_STYLE
 from bakeoff.serve.asked_page import Asked, form
+from bakeoff.serve.pictures import STYLE as PICTURE_STYLE
+from bakeoff.serve.pictures import chooser, example_picture, script_policy
 from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
@@ -40,12 +42,20 @@ a { color: var(--mark); } a:focus-visible, pre:focus-visible { outline: 3px soli
 """
     + FORM_STYLE
 )
-POLICY = (
-    "default-src 'none'; style-src 'sha256-"
-    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    + "'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {"content-security-policy": POLICY, "referrer-policy": "no-referrer", "cache-control": "no-store"}
+
+
+def headers(served: Served, settings: ServerSettings) -> dict[str, str]:
+    """Headers of the page. Its policy lets in its own style and, where pictures are chosen, its own script; nothing from elsewhere."""
+    style = base64.b64encode(hashlib.sha256(_style(served).encode()).digest()).decode()
+    more = script_policy() if can_choose(served, settings) else ""
+    policy = f"default-src 'none'; style-src 'sha256-{style}'; {more}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    return {"content-security-policy": policy, "referrer-policy": "no-referrer", "cache-control": "no-store"}
+
+
+def _style(served: Served) -> str:
+    return _STYLE + PICTURE_STYLE if served.accepts == "picture" else _STYLE
+
+
 _ROUTES = (
     (
         "POST /v1/answer",
@@ -62,7 +72,12 @@ _ROUTES = (
 
 def can_ask(served: Served, settings: ServerSettings) -> bool:
     """Whether the page has a form: there is an approach to ask, and no token that the browser would have to send."""
-    return served.approach is not None and not settings.token_env
+    return served.approach is not None and not settings.token_env and served.accepts != "picture"
+
+
+def can_choose(served: Served, settings: ServerSettings) -> bool:
+    """Whether the page lets a person choose a picture: as `can_ask`, for an approach to pictures."""
+    return served.approach is not None and not settings.token_env and served.accepts == "picture"
 
 
 def curl(served: Served, url: str, *, token_env: str = "") -> str:
@@ -70,13 +85,13 @@ def curl(served: Served, url: str, *, token_env: str = "") -> str:
     header = f' \\\n  -H "Authorization: Bearer ${token_env}"' if token_env else ""
     path, body = "/v1/chat/completions", _chat(served)
     if served.approach is not None:
-        path, body = "/v1/answer", {"items": [example(served) if served.accepts == "text" or _asks(served) else {"...": "..."}]}
+        path, body = "/v1/answer", {"items": [example(served) if served.accepts != "any" or _asks(served) else {"...": "..."}]}
     return f"curl {url}{path} -H 'Content-Type: application/json'{header} \\\n  -d {shlex.quote(json.dumps(body))}"
 
 
 def example(served: Served) -> str:
     """What is asked in the examples: the approach's own `example`, where it has one."""
-    return str(getattr(served.approach, "example", EXAMPLE))
+    return example_picture() if served.accepts == "picture" else str(getattr(served.approach, "example", EXAMPLE))
 
 
 def _asks(served: Served) -> bool:
@@ -131,9 +146,11 @@ def page(served: Served, settings: ServerSettings, url: str, asked: Asked | None
         else ""
     )
     asking = f"<h2>Ask it here</h2>{form(asked)}" if can_ask(served, settings) else ""
+    if can_choose(served, settings):
+        asking = f"<h2>Ask it here</h2>{chooser(settings.max_body_bytes)}"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(served.name)} · Bakeoff server</title><style>{_STYLE}</style></head>
+<title>{escape(served.name)} · Bakeoff server</title><style>{_style(served)}</style></head>
 <body><main>
 <h1>{escape(served.name)}</h1>
 <p class="soft">Served by Bakeoff at <code>{escape(url)}</code></p>

@@ -18,6 +18,7 @@ from bakeoff.serve.desk import Asking, Desk, Step
 from bakeoff.serve.generation import Sampling, write, write_answer
 from bakeoff.serve.model_thread import Answered, ItemWork, Order, TurnWork, Work
 from bakeoff.serve.page import can_ask
+from bakeoff.serve.pictures import PictureCheck
 from bakeoff.serve.problem import Problem, as_json
 from bakeoff.serve.reading import checked, read_json
 from bakeoff.serve.replies import DONE, ChatShape, Shape, TextShape, event
@@ -63,6 +64,7 @@ class Routes:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._pictures = PictureCheck()
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -71,7 +73,7 @@ class Routes:
         desk = self._desk
         body = checked(AnswerRequest, await read_json(request, desk.settings))
         model = desk.model(body.model, approach=True)
-        self._check_items(body.items)
+        await self._check_items(body.items)
         asking = desk.ask(request, lambda order: [ItemWork(order, i, desk.item(given)) for i, given in enumerate(body.items)])
         found: dict[int, Any] = {}
         try:
@@ -106,7 +108,7 @@ class Routes:
             return Asked(text, problem=problem.message), problem.status, dict(problem.headers)
         return Asked(text, told.answer), 200 if told.answer.error is None else 422, {}
 
-    def _check_items(self, items: Sequence[Any]) -> None:
+    async def _check_items(self, items: Sequence[Any]) -> None:
         most = self._desk.settings.max_queue
         if len(items) > most:
             raise Problem(
@@ -118,6 +120,8 @@ class Routes:
                 raise Problem(
                     422, f"`items.{wrong}` is not a text. An item of this task is a text.", code="invalid_request", param="items"
                 )
+        if self._desk.served.accepts == "picture":
+            await self._pictures(items)
 
     # -- completions --------------------------------------------------------------------------------------------
 
@@ -131,6 +135,8 @@ class Routes:
                 raise Problem(
                     422, "There is no message of the user, and so nothing to answer.", code="invalid_request", param="messages"
                 )
+            if self._desk.served.accepts == "picture":
+                await self._pictures([text], "messages")
             return await self._reply(request, body, ChatShape(model), self._about(text))
         most = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
         wanted = bool(body.logprobs or body.top_logprobs)
@@ -143,6 +149,8 @@ class Routes:
         body = checked(CompletionRequest, await read_json(request, self._desk.settings))
         model = self._desk.model(body.model)
         if self._desk.models[model] == "approach":
+            if self._desk.served.accepts == "picture":
+                await self._pictures([body.text], "prompt")
             return await self._reply(request, body, TextShape(model), self._about(body.text))
         most = DEFAULT_COMPLETION_TOKENS if body.max_tokens is None else body.max_tokens
         shape = TextShape(model, logprobs=body.logprobs is not None)

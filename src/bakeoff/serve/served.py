@@ -10,6 +10,7 @@ from bakeoff.contract import Approach, Generates, Streams
 from bakeoff.errors import BakeoffError
 
 Kind = Literal["approach", "language_model"]
+Accepts = Literal["text", "picture", "any"]
 
 
 def model_id(spec: str) -> str:
@@ -32,15 +33,15 @@ class Served:
         A language model that generates. The server's one model thread is the only one to use it.
     lm_name : str
         Its id; '' takes `name`.
-    accepts : {'text', 'any'}
-        What an item is: a text, or any JSON value.
+    accepts : {'text', 'picture', 'any'}
+        What an item is: a text, a picture as a ``data:`` address, or any JSON value.
     """
 
     name: str
     approach: Approach | None = None
     lm: Any | None = None
     lm_name: str = ""
-    accepts: Literal["text", "any"] = "text"
+    accepts: Accepts = "text"
 
     def __post_init__(self) -> None:
         if self.approach is None and self.lm is None:
@@ -49,7 +50,7 @@ class Served:
             raise BakeoffError(f"Two models would be called {self.name!r}.", fix="give the language model another name")
 
     @classmethod
-    def of(cls, name: str, approach: Approach, *, accepts: Literal["text", "any"] = "text") -> Served:
+    def of(cls, name: str, approach: Approach, *, accepts: Accepts = "text") -> Served:
         """An approach, and beside it the language model that it rests on, where it can give one out (`Generates`)."""
         if not isinstance(approach, Generates):
             return cls(name, approach, accepts=accepts)

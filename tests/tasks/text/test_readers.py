@@ -178,7 +178,7 @@ def test_a_hub_data_set_keeps_away_from_the_network_when_told(monkeypatch: pytes
     pytest.importorskip("datasets")
     from huggingface_hub import constants
 
-    from bakeoff.tasks.text import hub
+    from bakeoff.assets import hub
 
     asked: list[object] = []
 
@@ -190,6 +190,6 @@ def test_a_hub_data_set_keeps_away_from_the_network_when_told(monkeypatch: pytes
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     for other in ("BAKEOFF_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(other, raising=False)
-    assert hub._reachable() and len(asked) == 1
+    assert hub.reachable() and len(asked) == 1
     monkeypatch.setenv(name, "1")
-    assert not hub._reachable() and len(asked) == 1
+    assert not hub.reachable() and len(asked) == 1

@@ -5,6 +5,7 @@
     scatter.py    quality against cost, with the front
     strips.py     every measured time as a dot, with percentiles
     lines.py      learning curves and reliability
+    epochs.py     what was followed during training
     bars.py       shares
     load.py       rate against latency; cumulative distributions
 

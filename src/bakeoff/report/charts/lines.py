@@ -29,6 +29,7 @@ class Line:
     look: Look
     points: tuple[At, ...]
     strong: bool = False
+    dashed: bool = False
 
 
 def curves(
@@ -43,15 +44,17 @@ def curves(
     says: str,
     y_floor: float | None = None,
     y_top: float | None = None,
+    steps: bool = False,
 ) -> Markup:
-    """Lines with intervals on a log x axis, each with its name at its right end (or under the chart when narrow)."""
+    """Lines with intervals on a log x axis (where `steps`, one of equal steps), each with its name at its right end (or under the chart when narrow)."""
     narrow = width < svg.NARROW
     tail = 0.0 if narrow else svg.label_width([line.name for line in lines])
     legend = 20.0 * len(lines) if narrow else 0.0
     height = 330.0 + legend
     left, right, top, bottom = 52.0, width - tail - 12, 34.0, 330.0 - 48
     sizes = sorted({p.x for line in lines for p in line.points})
-    xs = svg.logarithmic(sizes, left, right)
+    room = 0.06 * max(1.0, sizes[-1] - sizes[0])
+    xs = svg.Scale(sizes[0] - room, sizes[-1] + room, left, right, False, ()) if steps else svg.logarithmic(sizes, left, right)
     ys = svg.linear(
         [v for line in lines for p in line.points for v in (p.y, p.low, p.high)], bottom, top, floor=y_floor, top=y_top
     )
@@ -71,7 +74,7 @@ def curves(
         shift = (index - (len(lines) - 1) / 2) * 4
         where = [(xs(p.x) + shift, p) for p in each.points]
         path = "M" + "L".join(f"{svg.n(x)} {svg.n(ys(p.y))}" for x, p in where)
-        body.append(f'<path class="c{each.look.colour} trace" d="{path}"/>')
+        body.append(f'<path class="c{each.look.colour} trace{" dashed" if each.dashed else ""}" d="{path}"/>')
         for x, p in where:
             body.append(svg.whisker(ys(p.low), ys(p.high), x, each.look, vertical=True))
             body.append(svg.marker(x, ys(p.y), each.look, 4.5, says=f"{each.name}, {p.x:,.0f}: {y_form(p.y)}"))

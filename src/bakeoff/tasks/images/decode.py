@@ -66,7 +66,7 @@ def decode(data: bytes, size: int, fit: Fit = "crop") -> Pixels:
                 wide, high = picture.size
                 if wide * high > LARGEST_PIXELS:
                     raise BadPicture(
-                        f"{wide:,} x {high:,} pixels are more than {LARGEST_PIXELS:,}", fix="make the picture smaller"
+                        f"its {wide:,} x {high:,} pixels are more than {LARGEST_PIXELS:,} pixels", fix="make the picture smaller"
                     )
                 if picture.format == "JPEG":
                     picture.draft("RGB", (2 * size, 2 * size))  # decodes at a fraction of the size where that loses nothing
@@ -74,9 +74,11 @@ def decode(data: bytes, size: int, fit: Fit = "crop") -> Pixels:
                 flat = _flat(upright)
     except BadPicture:
         raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit, found in the header
+        raise BadPicture(f"it has more than {LARGEST_PIXELS:,} pixels", fix="make the picture smaller") from error
     except UnidentifiedImageError as error:
         raise BadPicture("this is no picture of a known kind", fix="give PNG, JPEG, WebP, GIF, BMP or TIFF") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, ArithmeticError) as error:
         raise BadPicture(f"it cannot be decoded ({type(error).__name__})", fix="save the picture again") from error
     if fit == "pad":
         shown = ImageOps.pad(flat, (size, size), Image.Resampling.LANCZOS, color=(255, 255, 255))

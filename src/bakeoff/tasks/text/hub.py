@@ -5,19 +5,14 @@ Only data is read: a data set that needs its own loading script is refused by ``
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from bakeoff.contract import Json
 from bakeoff.errors import AssetError, BadData, needs, shown
 from bakeoff.tasks.text.readers import PARTS, Source
 from bakeoff.tasks.text.tables import MOST_ROWS, Row, Table
-
-REACH_SECONDS = 3.0
 
 
 def open_hub(name: str) -> Source:
@@ -45,7 +40,9 @@ def open_hub(name: str) -> Source:
         raise BadData(f"{shown('hub:' + name)} is no name of a data set.", fix="write hub:org/name, or hub:org/name@config")
     import datasets
 
-    offline = not _reachable()
+    from bakeoff.assets.hub import reachable
+
+    offline = not reachable()
     try:
         loaded = datasets.load_dataset(
             path, config or None, download_config=datasets.DownloadConfig(local_files_only=offline, max_retries=1)
@@ -113,31 +110,6 @@ def _table(rows: Any, name: str, left_out: list[str]) -> Table:
 
     notes = (f"{name}: left out the splits {', '.join(left_out)}.",) if left_out else ()
     return Table(name, columns, stream, unit="row", notes=notes)
-
-
-def _reachable() -> bool:
-    """Whether the hub takes a connection within `REACH_SECONDS`. In a thread, because looking up a name cannot be given a limit."""
-    from huggingface_hub import constants
-
-    from bakeoff.assets import hub
-
-    if hub.offline() or constants.HF_HUB_OFFLINE:
-        return False
-    address = urlsplit(constants.ENDPOINT)
-    reached = threading.Event()
-
-    def knock() -> None:
-        try:
-            port = address.port or (443 if address.scheme == "https" else 80)
-            socket.create_connection((address.hostname or "", port), timeout=REACH_SECONDS).close()
-        except (OSError, ValueError):
-            return
-        reached.set()
-
-    thread = threading.Thread(target=knock, daemon=True)
-    thread.start()
-    thread.join(REACH_SECONDS)
-    return reached.is_set()
 
 
 def _one_line(error: Exception) -> str:
