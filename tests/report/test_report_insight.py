@@ -9,7 +9,7 @@ import sample
 import sample_pictures
 
 from bakeoff.report.insight import insight
-from bakeoff.report.page import LARGEST, page, sections
+from bakeoff.report.page import _SIZES, LARGEST, MOST_PICTURES, page, picture_bytes, sections, shortened
 from bakeoff.report.training import courses, training
 
 
@@ -151,6 +151,18 @@ def test_the_page_stays_small_with_five_networks_at_their_limits() -> None:
     html = page(document)
     assert len(html.encode()) < LARGEST
     assert 'id="insight"' in html and html.count(picture) == 5 * (12 + 8 * 3), "each picture is there, once"
+
+
+def test_pictures_stay_whole_where_long_texts_are_cut() -> None:
+    made = sample_pictures.document()
+    picture = "data:image/webp;base64," + "B" * 3_000
+    pictures = {m.id: picture for m in made.mistakes.examples}
+    document = with_views(pictures=pictures, confusion={**made.views.get("confusion", {}), "other": ["long " * 3_000] * 80})
+    html = page(document)
+    assert len(html.encode()) - picture_bytes(document) < LARGEST and "characters)" in html
+    assert html.count(f'src="{picture}"') == len(pictures) > 0
+    too_many = with_views(pictures={str(n): picture for n in range(MOST_PICTURES // 3_000 + 1)})
+    assert picture not in str(shortened(too_many, _SIZES[-3]).views)
 
 
 def test_items_show_their_picture(html: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -35,7 +36,11 @@ from bakeoff.report.palette import DARK, LIGHT, Look, looks
 from bakeoff.report.text import clean, clip, isolated, sentences, short
 
 LARGEST = 1_000_000
-"""Bytes: a page is under this, whatever the document holds."""
+"""Bytes: a page is under this, whatever the document holds, apart from the pictures of its items."""
+
+PICTURE = re.compile(r"data:image/(?:webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+MOST_PICTURES = 1_000_000
+"""Bytes of pictures that a page may hold besides. With more of them, they are cut like any long text."""
 
 MOST_STEPS = 8
 """Rates of one server on a page that is too large otherwise."""
@@ -116,7 +121,7 @@ _SIZES = (
 
 
 def page(document: Document) -> str:
-    """The whole report as one HTML text of less than 1 MB.
+    """The whole report as one HTML text of less than 1 MB, pictures of items apart.
 
     Parameters
     ----------
@@ -136,16 +141,33 @@ def page(document: Document) -> str:
             whole = kept == document
         cut = "" if kept == document else "order" if whole and step == 1 else "more"
         made = environment().get_template("page.html.j2").render(_context(kept, cut=cut))
-        if len(made.encode("utf-8", "replace")) < LARGEST:
+        if len(made.encode("utf-8", "replace")) - picture_bytes(kept) < LARGEST:
             break
     return made.encode("utf-8", "replace").decode("utf-8")
+
+
+def picture_bytes(document: Document) -> int:
+    """Bytes of all pictures in the views."""
+
+    def walk(value: Any) -> int:
+        if isinstance(value, str):
+            return len(value) if value.startswith("data:image/") and PICTURE.fullmatch(value) else 0
+        if isinstance(value, dict):
+            return sum(walk(each) for each in value.values())
+        return sum(walk(each) for each in value) if isinstance(value, list) else 0
+
+    return walk(document.views)
 
 
 def shortened(document: Document, size: Size) -> Document:
     """The document with long texts clipped, times thinned and items cut to `size`; equal to it where nothing is too long."""
 
+    pictured = picture_bytes(document) <= MOST_PICTURES
+
     def walk(value: Any) -> Any:
         if isinstance(value, str):
+            if pictured and value.startswith("data:image/") and PICTURE.fullmatch(value):
+                return value
             return value if len(value) <= size.text else f"{value[: size.text]} … ({len(value):,} characters)"
         if isinstance(value, dict):
             return {walk(key): walk(each) for key, each in value.items()}
