@@ -117,6 +117,10 @@ def run_study(
         spent = before["seconds"]
         command = before["command"] or _command(study, approaches, seeds)
         try:
+            if ledger.study().variants:
+                from bakeoff.decide.foretold import foretell
+
+                foretell(ledger)  # kept in the run: the report says what was said before training
             execute(ledger, settings, watch)
         finally:
             spent += time.monotonic() - began
