@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,8 @@ def test_the_published_weights_give_the_published_features(real_assets: Path) ->
     from bakeoff.tasks.images.backbones import load_backbone
 
     if not (real_assets / "efficientnet-lite0").is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("the weights are not here: run `bakeoff assets pull efficientnet-lite0`")
         pytest.skip("the weights are not here: run `bakeoff assets pull efficientnet-lite0`")
     backbone = load_backbone("efficientnet-lite0")
     network = efficientnet_lite0(weights=backbone.weights)

@@ -119,6 +119,8 @@ def test_flips_among_the_emoji_are_found(real_assets: Path, tmp_path: Path) -> N
     if not (real_assets / "emoji").is_dir():
         if os.environ.get("CI"):
             pytest.fail("the emoji are not here: run `make test`, which fetches them")
+        if os.environ.get("CI"):
+            pytest.fail("the emoji are not here: run `make test`, which fetches them")
         pytest.skip("the emoji are not here: run `make test`, which fetches them")
     dataset = ImagesTask().load({"source": "asset:emoji"}, base=tmp_path)
     store = Pictures.open(Path(dataset.material))
