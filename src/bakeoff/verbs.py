@@ -452,12 +452,12 @@ def serve_run(
         For everything a person can fix: no such run or approach, nothing saved, a port that is taken.
     """
     from bakeoff.errors import needs
-    from bakeoff.run.saved import find_saved, is_corpus, is_language_model, restore
+    from bakeoff.run.saved import find_saved, is_corpus, is_language_model, restore, task_of
     from bakeoff.serve.served import Served, model_id
     from bakeoff.serve.server import serve
-    from bakeoff.serve.settings import ServerSettings
+    from bakeoff.serve.settings import ServerSettings, usual_body
 
-    chosen = ServerSettings() if settings is None else settings
+    chosen = settings or ServerSettings(max_body_bytes=usual_body(task_of(what, Path(runs))))
     needs("starlette", "uvicorn", "httptools", "prometheus_client", extra="serve", why="`bakeoff serve`")
     chosen.token()  # refused before a model is loaded, which may take a minute
     if is_language_model(what):

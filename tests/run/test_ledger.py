@@ -135,3 +135,17 @@ def test_damage_is_said(ledger: Ledger) -> None:
     with pytest.raises(RunError) as caught:
         ledger.data()
     assert "damaged" in caught.value.what
+
+
+def test_the_logs_of_a_training_outlive_its_checkpoint(ledger: Ledger) -> None:
+    trial = Trial("cnn", 0)
+    folder = ledger.checkpoint_folder(trial)
+    (folder / "epoch.ckpt").write_bytes(b"weights")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "metrics.csv").write_text("epoch\n1\n", encoding="utf-8")
+    ledger.drop_checkpoint(trial)
+    assert not folder.exists()
+    assert (ledger.trial_folder(trial) / "logs" / "metrics.csv").read_text(encoding="utf-8") == "epoch\n1\n"
+    (ledger.checkpoint_folder(trial) / "logs").mkdir()
+    ledger.drop_checkpoint(trial)
+    assert not list((ledger.trial_folder(trial) / "logs").iterdir()), "a second training's logs take the place of the first's"

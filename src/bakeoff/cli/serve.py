@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     "--request-seconds", type=click.FloatRange(0.001, 86_400), default=30.0, show_default=True, help="Time limit; then 504."
 )
 @click.option(
-    "--max-body", type=click.IntRange(1, 1 << 30), default=1 << 20, show_default=True, help="Largest request body in bytes."
+    "--max-body",
+    type=click.IntRange(1, 1 << 30),
+    default=None,
+    help="Largest request body in bytes.  [default: 1 MiB; for pictures 16 MiB]",
 )
 @click.option(
     "--drain-seconds", type=click.FloatRange(0, 3600), default=30.0, show_default=True, help="Longest time to finish on SIGTERM."
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when ready: url, models, pid.")
 @click.option("--until-eof", is_flag=True, help="Stop too when standard input ends, as when the program that started it dies.")
 def serve_command(
-    what: str, host: str, port: int, window_ms: float, max_batch: int, max_queue: int, request_seconds: float, max_body: int,
+    what: str, host: str, port: int, window_ms: float, max_batch: int, max_queue: int, request_seconds: float, max_body: int | None,
     drain_seconds: float, threads: int | None, context: int, token_env: str, no_token: bool,
     principals: tuple[str, ...], runs: Path, as_json: bool, until_eof: bool,
 ) -> None:  # fmt: skip
@@ -66,12 +69,13 @@ def serve_command(
     is served as it is, and so is a folder of PDFs that `bakeoff index` has read. Ctrl-C or SIGTERM finishes what was accepted, then leaves.
     """
     _hold_to(threads, what, runs)
-    from bakeoff.serve.settings import ServerSettings
+    from bakeoff.run.saved import task_of
+    from bakeoff.serve.settings import ServerSettings, usual_body
     from bakeoff.verbs import serve_run
 
     settings = ServerSettings(
         host=host, port=port, window_ms=window_ms, max_batch=max_batch, max_queue=max_queue, request_seconds=request_seconds,
-        max_body_bytes=max_body, drain_seconds=drain_seconds, token_env=token_env, no_token=no_token,
+        max_body_bytes=max_body or usual_body(task_of(what, runs)), drain_seconds=drain_seconds, token_env=token_env, no_token=no_token,
     )  # fmt: skip
 
     def ready(listening: Listening) -> None:

@@ -339,8 +339,13 @@ class Ledger:
         return folder
 
     def drop_checkpoint(self, trial: Trial) -> None:
-        """Remove what a trial kept to go on from: it is done."""
-        shutil.rmtree(self.trial_folder(trial) / "checkpoint", ignore_errors=True)
+        """Remove what a trial kept to go on from: it is done. Its ``logs``, if it wrote any, stay beside it for people."""
+        folder, kept = self.trial_folder(trial) / "checkpoint", self.trial_folder(trial) / "logs"
+        if (folder / "logs").is_dir():
+            shutil.rmtree(kept, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                (folder / "logs").replace(kept)
+        shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def model_folder(self, trial: Trial) -> Iterator[Path]:

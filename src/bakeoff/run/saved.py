@@ -41,6 +41,11 @@ def find_saved(what: str, runs: Path) -> tuple[Ledger, str]:
     return find_run(what, runs), ""
 
 
+def task_of(what: str, runs: Path) -> str:
+    """The task of the run that `what` names; '' for a language model or a folder of documents. Raises RunError as `find_saved`."""
+    return "" if is_language_model(what) or is_corpus(what) else find_saved(what, runs)[0].study().task
+
+
 def restore(ledger: Ledger, name: str) -> Approach:
     """The approach called `name` of a run, as its first seed left it.
 

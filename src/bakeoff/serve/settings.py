@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from bakeoff.errors import BakeoffError
 
 SHORTEST_TOKEN = 16
+USUAL_BODY = 1 << 20
+PHOTOGRAPH_BODY = 16 << 20
+"""A photograph of a telephone has 2 to 10 MB, and a third more as a ``data:`` address."""
+
+
+def usual_body(task: str) -> int:
+    """Largest request body in bytes where nothing else is said: 1 MiB, for the images task 16 MiB."""
+    return PHOTOGRAPH_BODY if task == "images" else USUAL_BODY
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class ServerSettings:
     read_seconds : float
         Longest that the head of a request, and then its body, may take to arrive; then 408.
     max_body_bytes : int
-        Largest request body; more is refused with 413.
+        Largest request body; more is refused with 413. `usual_body` says what suits a task.
     drain_seconds : float
         Longest that requests in work may take to finish once the server was told to stop.
     lame_duck_seconds : float
@@ -54,7 +62,7 @@ class ServerSettings:
     max_queue: int = 1024
     request_seconds: float = 30.0
     read_seconds: float = 10.0
-    max_body_bytes: int = 1 << 20
+    max_body_bytes: int = USUAL_BODY
     drain_seconds: float = 30.0
     lame_duck_seconds: float = 0.5
     token_env: str = ""

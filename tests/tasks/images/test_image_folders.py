@@ -143,7 +143,7 @@ def test_too_little_is_refused_in_two_lines(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     for i in range(12):
         put(broken / "ab"[i % 2] / f"{i}.png", b"nothing")
-    assert "usable pictures (12 could not be decoded)" in refused(broken)
+    assert "No picture could be read (12 could not be used: " in refused(broken)
 
 
 def test_a_published_test_with_a_class_that_train_lacks_is_refused(tmp_path: Path) -> None:

@@ -19,10 +19,11 @@ from small_server import Running, running
 from bakeoff.contract import Item, Trial, quiet
 from bakeoff.errors import BadData, RunError
 from bakeoff.run.ledger import Ledger
-from bakeoff.run.saved import restore
+from bakeoff.run.saved import restore, task_of
 from bakeoff.serve.page import curl, python
 from bakeoff.serve.pictures import example_picture, why_not
 from bakeoff.serve.served import Served
+from bakeoff.serve.settings import usual_body
 from bakeoff.study import parse_study
 from bakeoff.tasks.images.cnn import CNN
 from bakeoff.tasks.images.decode import from_address
@@ -93,6 +94,18 @@ def test_a_picture_is_answered_as_in_its_own_process(run: Ledger) -> None:
     for theirs, ours in zip(found, own, strict=True):
         assert theirs["probabilities"] == pytest.approx(dict(ours.probabilities or {}), abs=1e-6)
     assert large["value"] == "red"
+
+
+def test_a_photograph_of_a_telephone_is_taken(run: Ledger) -> None:
+    """Two megabytes of noise: larger than a request of texts may be, and usual for a photograph."""
+    noise = np.random.default_rng(0).integers(0, 256, (900, 800, 3), np.uint8)
+    given = address(noise)
+    assert len(given) > usual_body("text") and task_of(str(run.folder), run.folder.parent) == "images"
+    with running(served(run), max_body_bytes=usual_body("images")) as server:
+        (answer,) = server.answer(given)
+    assert answer["value"] in ("blue <b>", "red")
+    with running(served(run), max_body_bytes=usual_body("text")) as server:
+        assert server.post("/v1/answer", {"items": [given]}).status_code == 413
 
 
 def test_what_is_no_picture_is_a_400_that_says_which_and_why(run: Ledger) -> None:

@@ -34,6 +34,8 @@ READER = 1
 """Counted up when the same files come out as other pixels or other facts."""
 
 MOST_LISTED = 200
+WORTH_DECODING = 1000
+"""Up to so many pictures are decoded before the source is judged: what is wrong with a file is then part of what is said."""
 Share = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
@@ -114,7 +116,9 @@ def load_images(settings: ImagesData, *, base: Path, progress: Progress = quiet)
                 f"`data.{part}` is {getattr(settings, part)}, but the source comes with its own {part} pictures.",
                 fix=f"leave `{part}` out",
             )
-    _check_amounts([record for record in source.records if record.part != "held-out"])
+    learned_from = [record for record in source.records if record.part != "held-out"]
+    if len(learned_from) > WORTH_DECODING:
+        _check_amounts(learned_from, lost=source.left_out)
     chosen = _limited(source.records, settings)
     size = settings.size or source.size
     folder = _prepared(source, chosen, size, settings, progress)
@@ -122,9 +126,10 @@ def load_images(settings: ImagesData, *, base: Path, progress: Progress = quiet)
     broken: dict[str, str] = dict(kept.about["broken"])
     readable = frozenset(kept.keys)
     records = [record for record in chosen if record.key in readable and record.part != "held-out"]
-    _check_amounts(records, broken=len(broken))
     by_key = {record.key: record.file or record.key for record in chosen}
-    left_out = [*source.left_out, *((by_key.get(key, key), reason) for key, reason in broken.items())]
+    undecoded = [(by_key.get(key, key), reason) for key, reason in broken.items()]
+    left_out = [*source.left_out, *undecoded]
+    _check_amounts(records, lost=[*undecoded, *source.left_out])
     notes = [*source.notes, *_told(left_out)]
     if len(chosen) < len(source.records):
         every = sum(record.part != "held-out" for record in source.records)
@@ -257,17 +262,23 @@ def _decoded(
 # --- checks and limits ----------------------------------------------------------------------------------------------
 
 
-def _check_amounts(records: Sequence[Record], broken: int = 0) -> None:
+def _check_amounts(records: Sequence[Record], lost: Sequence[tuple[str, str]]) -> None:
+    """Whether there is enough to learn from and to test on; `lost` are the files that could not be used, each with its reason."""
     counts = Counter(record.label for record in records)
-    lost = f" ({broken:,} could not be decoded)" if broken else ""
+    without = _without(lost)
+    if not counts:
+        raise BadData(
+            f"No picture could be read{without}.",
+            fix="open one of them in an image viewer; if it shows nothing, replace the files",
+        )
     if len(counts) == 1:
         raise BadData(
-            f"All pictures are of one class, {shown(next(iter(counts)))}{lost}.",
+            f"All pictures are of one class, {shown(next(iter(counts)))}{without}.",
             fix="give pictures of at least two classes, a folder for each",
         )
     if len(records) < FEWEST_ITEMS:
         raise BadData(
-            f"There are {len(records)} usable pictures{lost}; a study needs at least {FEWEST_ITEMS}, and hundreds to tell approaches apart.",
+            f"There are {len(records)} usable pictures{without}; a study needs at least {FEWEST_ITEMS}, and hundreds to tell approaches apart.",
             fix="add pictures",
         )
     if len(counts) > MOST_CLASSES:
@@ -278,7 +289,7 @@ def _check_amounts(records: Sequence[Record], broken: int = 0) -> None:
     if rare:
         named = ", ".join(f"{shown(label, 30)} ({count})" for count, label in rare[:5])
         raise BadData(
-            f"{len(rare)} of {len(counts)} classes have fewer than {FEWEST_PER_CLASS} usable pictures{lost}: {named}.",
+            f"{len(rare)} of {len(counts)} classes have fewer than {FEWEST_PER_CLASS} usable pictures{without}: {named}.",
             fix="add pictures of these classes or remove them: train, validation and test need one each",
         )
     if any(record.part == "test" for record in records):
@@ -287,6 +298,15 @@ def _check_amounts(records: Sequence[Record], broken: int = 0) -> None:
             raise BadData(
                 f"The class {shown(unseen[0])} is in the published test, but not in train.", fix="add it to train, or remove it"
             )
+
+
+def _without(lost: Sequence[tuple[str, str]]) -> str:
+    """What could not be used, in brackets: the first two files with their reasons."""
+    if not lost:
+        return ""
+    first = "; ".join(f"{shown(file, 60)}: {reason}" for file, reason in lost[:2])
+    more = f"; and {len(lost) - 2:,} more" if len(lost) > 2 else ""
+    return f" ({len(lost):,} could not be used: {first}{more})"
 
 
 def _limited(records: Sequence[Record], settings: ImagesData) -> Sequence[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.contract import Item
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 HOG_SIDE = 48
+BACKBONE = "efficientnet-lite0"
+MOST_FOR_BACKBONE = 20_000
+"""Some 5 ms each on one thread: more would take longer than what they are looked at beside."""
 
 
 class Doubt(NamedTuple):
@@ -45,7 +49,7 @@ def doubted(
     pictures : array of shape (n, size, size, 3), uint8
         What is used where there are no features.
     features : array of shape (n, d), default=None
-        What an approach makes of the pictures (a pretrained backbone's output). Histograms of gradients and colours where None.
+        What is known of the pictures (a pretrained backbone's output: `backbone_features`). Histograms of gradients and colours where None.
     folds : int, default=5
         Lowered where a class has fewer items or there are fewer groups.
     seed : int, default=0
@@ -160,6 +164,22 @@ def with_siblings(chances: NDArray[np.float64], given: NDArray[np.int64], groups
     raised = np.log(np.maximum(chances, 1e-12)) + siblings * weight
     raised = np.exp(raised - raised.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def backbone_features(pictures: NDArray[np.uint8]) -> NDArray[np.float64] | None:
+    """What EfficientNet-lite0 makes of pictures at 128 pixels a side, shape (n, 1280); None where it is not on this machine.
+
+    Nothing is fetched for it: where a study has `transfer`, the weights are here. Also None for more than `MOST_FOR_BACKBONE` pictures.
+    """
+    import numpy as np
+
+    from bakeoff import assets
+
+    if len(pictures) > MOST_FOR_BACKBONE or find_spec("torch") is None or assets.status(BACKBONE) != "present":
+        return None
+    from bakeoff.tasks.images.transfer import features_of
+
+    return np.asarray(features_of(pictures, BACKBONE), dtype=np.float64)
 
 
 def hog_features(pictures: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -147,11 +147,12 @@ class ImagesTask:
 
     def label_doubts(self, items: Sequence[Item], material: Path) -> Mapping[str, Json]:
         """At most `MOST_DOUBTS` items whose label is probably wrong, with their pictures: see `bakeoff.tasks.images.label_errors`."""
-        from bakeoff.tasks.images.label_errors import doubted
+        from bakeoff.tasks.images.label_errors import backbone_features, doubted
 
         store = Pictures.open(material)
+        pictures = store.take([str(item.input) for item in items])
         try:
-            found = doubted(items, store.take([str(item.input) for item in items]))
+            found = doubted(items, pictures, features=backbone_features(pictures))
         except BadData:  # a class that stands in one group alone: there is nothing to learn it from
             return {}
         by_id = {item.id: item for item in items}

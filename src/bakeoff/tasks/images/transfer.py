@@ -297,6 +297,23 @@ def fit_head(
     return max(made, key=lambda head: head.valid_accuracy)
 
 
+def features_of(pictures: NDArray[np.uint8], model: str, *, resolution: int = 128) -> NDArray[np.float32]:
+    """What a pretrained backbone makes of pictures (n, size, size, 3), shape (n, 1280). Nothing is learned; deterministic.
+
+    Raises
+    ------
+    AssetError
+        As `backbones.load_backbone`.
+    """
+    import torch
+
+    from bakeoff.models.threads import threads
+
+    torch.set_num_threads(threads())
+    network = transfer_network(load_backbone(model), 2, pictures.shape[1], resolution, 0.0)
+    return _features(network.to(memory_format=torch.channels_last), pictures, lambda done: None)
+
+
 def _features(network: Any, x: NDArray[np.uint8], tell: Any) -> NDArray[np.float32]:
     import numpy as np
     import torch
