@@ -98,6 +98,33 @@ def confusion(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[s
     return Confusion(tuple(labels), columns, counts)
 
 
+def confusion_counts(items: Sequence[Item], answers: Mapping[str, Sequence[Answer]], labels: Sequence[str]) -> dict[str, Json]:
+    """Confusion matrices of approaches on the same items, as JSON: what classification tasks give as the view ``confusion``.
+
+    Returns
+    -------
+    dict
+        ``{approach: {'labels', 'counts', 'other', 'unanswered'}}``: `labels` as given; `counts` is rows = true label, columns =
+        predicted label; `other` and `unanswered` have one number per true label: answers that are none of the labels, and abstentions and
+        errors. A row's counts, other and unanswered add up to the items of that label.
+    """
+    place = {label: i for i, label in enumerate(labels)}
+    found: dict[str, Json] = {}
+    for approach, given in answers.items():
+        counts = [[0] * len(labels) for _ in labels]
+        other, unanswered = [0] * len(labels), [0] * len(labels)
+        for item, answer in zip(items, given, strict=True):
+            row = place[item.target]
+            if not answer.answered:
+                unanswered[row] += 1
+            elif isinstance(answer.value, str) and answer.value in place:
+                counts[row][place[answer.value]] += 1
+            else:
+                other[row] += 1
+        found[approach] = {"labels": list(labels), "counts": counts, "other": other, "unanswered": unanswered}
+    return found
+
+
 def per_class(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, ClassScores]:
     """Precision, recall and F1 of each label. Nought over nought is 0."""
     found = confusion(truth, predicted, labels).counts

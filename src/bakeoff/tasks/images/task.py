@@ -90,18 +90,10 @@ class ImagesTask:
         )
 
     def views(self, items: Sequence[Item], answers: Mapping[str, Sequence[Answer]]) -> Mapping[str, Json]:
-        """Confusion matrices, as those of the text task.
+        """Confusion matrices: ``{'confusion': ...}`` as `bakeoff.measure.classification.confusion_counts` gives them."""
+        from bakeoff.measure.classification import confusion_counts
 
-        Returns
-        -------
-        dict
-            ``{'confusion': {approach: {'labels', 'counts', 'other', 'unanswered'}}}``: `labels` sorted; `counts` is rows = true label, columns =
-            predicted label; `other` and `unanswered` have one number per true label: answers that are none of the labels, and abstentions
-            and errors. A row's counts, other and unanswered add up to the items of that label.
-        """
-        from bakeoff.tasks.text.task import TextTask
-
-        return TextTask().views(items, answers)
+        return {"confusion": confusion_counts(items, answers, _labels_of(items))}
 
     def probes(
         self,

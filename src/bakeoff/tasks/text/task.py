@@ -83,32 +83,10 @@ class TextTask:
         )
 
     def views(self, items: Sequence[Item], answers: Mapping[str, Sequence[Answer]]) -> Mapping[str, Json]:
-        """Confusion matrices.
+        """Confusion matrices: ``{'confusion': ...}`` as `bakeoff.measure.classification.confusion_counts` gives them."""
+        from bakeoff.measure.classification import confusion_counts
 
-        Returns
-        -------
-        dict
-            ``{'confusion': {approach: {'labels', 'counts', 'other', 'unanswered'}}}``: `labels` sorted; `counts`
-            is rows = true label, columns = predicted label; `other` and `unanswered` have one number per true
-            label: answers that are none of the labels, and abstentions and errors. A row's counts, other and
-            unanswered add up to the items of that label.
-        """
-        labels = labels_of(items)
-        place = {label: i for i, label in enumerate(labels)}
-        confusion: dict[str, Json] = {}
-        for approach, given in answers.items():
-            counts = [[0] * len(labels) for _ in labels]
-            other, unanswered = [0] * len(labels), [0] * len(labels)
-            for item, answer in zip(items, given, strict=True):
-                row = place[item.target]
-                if not answer.answered:
-                    unanswered[row] += 1
-                elif isinstance(answer.value, str) and answer.value in place:
-                    counts[row][place[answer.value]] += 1
-                else:
-                    other[row] += 1
-            confusion[approach] = {"labels": labels, "counts": counts, "other": other, "unanswered": unanswered}
-        return {"confusion": confusion}
+        return {"confusion": confusion_counts(items, answers, labels_of(items))}
 
     def probes(
         self,
