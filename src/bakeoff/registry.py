@@ -30,6 +30,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "text": "bakeoff.tasks.text.task:TextTask",
         "documents": "bakeoff.tasks.documents.task:DocumentsTask",
         "images": "bakeoff.tasks.images.task:ImagesTask",
+        "control": "bakeoff.tasks.control.task:ControlTask",
     },
     "bakeoff.approaches": {
         "text/majority": "bakeoff.tasks.text.majority:Majority",
@@ -50,6 +51,13 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
         "images/resnet9": "bakeoff.tasks.images.resnet9:ResNet9",
         "images/transfer": "bakeoff.tasks.images.transfer:Transfer",
         "images/endpoint": "bakeoff.tasks.images.endpoint:Endpoint",
+        "control/random": "bakeoff.tasks.control.random_agent:RandomAgent",
+        "control/scripted": "bakeoff.tasks.control.scripted:Scripted",
+        "control/cem": "bakeoff.tasks.control.cem:CEM",
+        "control/q-table": "bakeoff.tasks.control.q_table:QTable",
+        "control/dqn": "bakeoff.tasks.control.sb3_agents:DQN",
+        "control/a2c": "bakeoff.tasks.control.sb3_agents:A2C",
+        "control/ppo": "bakeoff.tasks.control.sb3_agents:PPO",
     },
     "bakeoff.stores": {},
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from bakeoff.adapt import adapted, command_of
 from bakeoff.contract import Metric, Progress, quiet
 from bakeoff.errors import BadStudy, BakeoffError, RunError, nearest
 from bakeoff.run.engine import Event, Settings, Watch, execute, find_unfinished, prepare, watch_nothing
@@ -80,6 +80,8 @@ def run_study(
     workers: int | None = None,
     approaches: Sequence[str] | None = None,
     seeds: int | None = None,
+    data: Mapping[str, Any] | None = None,
+    engine: Literal["local", "ray"] = "local",
     watch: Watch = watch_nothing,
 ) -> Document:
     """Run a study and return its verdict document; the report and the memo stand in its run folder.
@@ -98,6 +100,10 @@ def run_study(
         Trials at once; by default cores divided by threads. Timing always runs alone.
     approaches, seeds
         Only these approaches, or another number of seeds, than the study says.
+    data : mapping or None
+        Keys of the data section that become other ones: see `bakeoff.adapt.adapted`.
+    engine : {'local', 'ray'}
+        Where trials run: on this machine, or on the Ray cluster of ``RAY_ADDRESS`` (one of this machine is started without it).
     watch : Watch
         Called with an Event whenever something happens.
 
@@ -108,14 +114,14 @@ def run_study(
     KeyboardInterrupt
         On Ctrl-C, once the run is in a state that can be resumed.
     """
-    settings = Settings(Path(runs), workers, budget_seconds)
+    settings = Settings(Path(runs), workers, budget_seconds, engine)
     began = time.monotonic()
-    ledger = _ledger(study, settings, resume, approaches, seeds, watch)
+    ledger = _ledger(study, settings, resume, approaches, seeds, data, watch)
     with ledger.locked():
         watch(Event("run", None, 0.0, str(ledger.folder), 0.0, None))
         before = _wall(ledger)
         spent = before["seconds"]
-        command = before["command"] or _command(study, approaches, seeds)
+        command = before["command"] or command_of(study, approaches, seeds, data)
         try:
             if ledger.study().variants:
                 from bakeoff.decide.foretold import foretell
@@ -135,6 +141,7 @@ def _ledger(
     resume: bool,
     approaches: Sequence[str] | None,
     seeds: int | None,
+    data: Mapping[str, Any] | None,
     watch: Watch,
 ) -> Ledger:
     if resume and not isinstance(study, Study) and (Path(study) / "study.yaml").is_file():
@@ -143,7 +150,7 @@ def _ledger(
             raise RunError(f"{ledger.name} was stopped before its data was kept.", fix="run the study again, without --resume")
         return ledger
     wanted, base = find_study(study)
-    wanted = _narrowed(wanted, approaches, seeds)
+    wanted = adapted(wanted, data=data, approaches=approaches, seeds=seeds)
     if resume:
         return find_unfinished(wanted, settings.runs)
     from bakeoff.run.plan import needed_assets, plan
@@ -180,26 +187,6 @@ def _refuse(study: Study, metrics: Mapping[str, Metric]) -> None:
             else f"give less than {metric.high:g}"
         )
         raise BadStudy(f"`margin` is {study.margin:g}, but {metric.title} goes from {metric.low:g} to {metric.high:g}.", fix=hint)
-
-
-def _narrowed(study: Study, approaches: Sequence[str] | None, seeds: int | None) -> Study:
-    """The study with fewer approaches or another number of seeds."""
-    changes: dict[str, Any] = {}
-    if approaches is not None:
-        changes["approaches"] = tuple(study.spec(name) for name in approaches)
-        kept = tuple(name for name in study.learning_curve.approaches if name in approaches)
-        changes["learning_curve"] = study.learning_curve.model_copy(update={"approaches": kept})
-    if seeds is not None:
-        changes["seeds"] = seeds
-    return study.model_copy(update=changes)
-
-
-def _command(study: str | Path | Study, approaches: Sequence[str] | None, seeds: int | None) -> str:
-    """What a person types to ask the same question again."""
-    parts = ["bakeoff", "run", "study.yaml" if isinstance(study, Study) else str(study)]
-    parts += ["--approaches", ",".join(approaches)] if approaches is not None else []
-    parts += ["--seeds", str(seeds)] if seeds is not None else []
-    return shlex.join(parts)
 
 
 def _wall(ledger: Ledger) -> dict[str, Any]:
@@ -303,7 +290,9 @@ def new_study(task: str, data: str | Path, **options: Any) -> Any:
     if task != "text":
         from bakeoff.registry import entries
 
-        raise BakeoffError(f"`bakeoff new` cannot write a study for {task!r}.", fix=nearest(task, entries("bakeoff.tasks")))
+        known = {"images": "bakeoff run image-classifier --data FOLDER", "control": "bakeoff run cartpole --data ENVIRONMENT"}
+        fix = f"run a shipped study on your data: `{known[task]}`" if task in known else nearest(task, entries("bakeoff.tasks"))
+        raise BakeoffError(f"`bakeoff new` cannot write a study for {task!r}.", fix=fix)
     from bakeoff.tasks.text.new import write_new_study
 
     return write_new_study(Path(data), **options)
@@ -380,9 +369,10 @@ def load_url(
     if prompts is not None:
         inputs = read_prompts(Path(prompts))
     elif run is not None:
+        from bakeoff.run.probing import request_inputs
+
         ledger = find_run(str(run), Path(runs))
-        items = ledger.items()
-        inputs = [as_text(items[name].input) for name in ledger.splits().test]
+        inputs = [as_text(one) for one in request_inputs(ledger, len(ledger.splits().test))]
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     before = load_average()
     loaded = session.load(url, inputs=inputs, **options)
@@ -453,7 +443,7 @@ def serve_run(
     """
     from bakeoff.errors import needs
     from bakeoff.run.saved import find_saved, is_corpus, is_language_model, restore, task_of
-    from bakeoff.serve.served import Served, model_id
+    from bakeoff.serve.served import Served, accepted_by, model_id
     from bakeoff.serve.server import serve
     from bakeoff.serve.settings import ServerSettings, usual_body
 
@@ -477,8 +467,5 @@ def serve_run(
             if document.verdict.choice is None:
                 raise RunError(f"The verdict of {ledger.name} names no choice.", fix=f"name an approach: {what}:NAME")
             name = document.verdict.choice
-        task = ledger.study().task
-        served = Served.of(
-            name, restore(ledger, name), accepts="text" if task == "text" else "picture" if task == "images" else "any"
-        )
+        served = Served.of(name, restore(ledger, name), accepts=accepted_by(ledger.study().task))
     return serve(served, chosen, ready=ready)

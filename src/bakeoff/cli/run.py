@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -50,25 +51,41 @@ def _foretell(folder: Path) -> None:
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Trials at once; timing always runs alone.  [default: cores / threads]"
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where trials run: ray spreads them over the cluster of RAY_ADDRESS, or over one that it starts on this machine.",
+)
 @click.option("--approaches", metavar="NAMES", help="Only these approaches of the study, separated by commas.")
 @click.option("--seeds", type=click.IntRange(1, 100), help="Number of seeds instead of the study's.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="SOURCE|KEY=VALUE",
+    help="Ask the study's question of other data: a file, a folder, hub:org/name, an environment; or set one key of its data section. May be given again.",
+)
 @click.option("--check", is_flag=True, help="Exit with 3 if the choice does not keep the study's limits.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, and nothing else, to standard output.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def run_command(
     study: str | None, resume: bool, budget: str | None, runs: Path, workers: int | None, approaches: str | None, seeds: int | None,
+    data: tuple[str, ...], engine: Literal["local", "ray"],
     check: bool, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Run STUDY: the name of a shipped study, or a path to a .yaml file (default: the one in this folder).
 
     Ctrl-C stops and keeps what is done; --resume goes on from there.
     """
+    from bakeoff.adapt import data_of
     from bakeoff.cli.progress import watching
     from bakeoff.run.engine import Event
-    from bakeoff.verbs import run_study, study_here
+    from bakeoff.verbs import find_study, run_study, study_here
 
     study = study or str(study_here())
     only = tuple(name.strip() for name in approaches.split(",")) if approaches else None
+    other = data_of(find_study(study)[0], data) if data else None
     begun: list[str] = []
     with watching(quiet=quiet) as watch:
 
@@ -88,6 +105,8 @@ def run_command(
                 workers=workers,
                 approaches=only,
                 seeds=seeds,
+                data=other,
+                engine=engine,
                 watch=told,
             )
         except KeyboardInterrupt:

@@ -31,6 +31,7 @@ from bakeoff.decide.record import (
 )
 from bakeoff.decide.redo import redecide
 from bakeoff.decide.results import as_range, result_of
+from bakeoff.decide.sentences import places
 from bakeoff.decide.served import served_of
 from bakeoff.decide.untested import not_tested
 from bakeoff.measure.compare import Comparison, family, mcnemar
@@ -128,13 +129,14 @@ def _says(evidence: Evidence, a: str, b: str, found: Comparison, further: int | 
     percent = evidence.metric.percent
     scale, unit = (100, " points") if percent else (1, "")
     gap = found.difference
-    ends = f"{gap.low * scale:+.1f} to {gap.high * scale:+.1f}" if percent else f"{gap.low:+.3f} to {gap.high:+.3f}"
-    mid = f"{abs(gap.mid) * scale:.1f}" if percent else f"{abs(gap.mid):.3f}"
+    count = 1 if percent else places(gap.low, gap.mid, gap.high)
+    ends = f"{gap.low * scale:+.{count}f} to {gap.high * scale:+.{count}f}"
+    mid = f"{abs(gap.mid) * scale:.{count}f}"
     margin = f"{found.margin * scale:g}{unit}"
     if found.verdict in ("superior", "inferior"):
         # "better by 7 (4 to 10)", also where a is worse or the metric is a loss: the ends are those of what is said.
         low, high = (gap.low, gap.high) if gap.mid > 0 else (-gap.high, -gap.low)
-        turned = f"{low * scale:.1f} to {high * scale:.1f}" if percent else f"{low:.3f} to {high:.3f}"
+        turned = f"{low * scale:.{count}f} to {high * scale:.{count}f}"
         return f"{a} is {'better' if found.verdict == 'superior' else 'worse'} than {b} by {mid}{unit} ({turned})."
     if found.verdict == "equivalent":
         return f"{a} and {b} differ by less than {margin} ({ends}): the same for this purpose."

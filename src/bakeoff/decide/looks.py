@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.contract import DoubtsLabels, ShowsPictures, Trial
+from bakeoff.contract import Answer, DoubtsLabels, ShowsPictures, Trial, ViewsSeeds
 from bakeoff.decide.evidence import Evidence
 
 LONGEST_PICTURE = 4_000
@@ -30,6 +30,9 @@ def looks_of(evidence: Evidence, names: Sequence[str], items: Sequence[str]) -> 
         approach, what its `explain` gave. ``pictures``: item id to a ``data:`` address. ``bias_variance``: per approach, the
         decomposition at each training size with enough seeds. ``label_doubts``: what the task thinks of its labels.
     """
+    if isinstance(evidence.task, ViewsSeeds):
+        # What changes were worth is seen in the agents themselves, so they are looked at too; no candidates, they are in no other view.
+        names = [*names, *(name for name in evidence.study.variants if name not in names and evidence.seeds(name))]
     training: dict[str, dict[str, Any]] = {}
     explained: dict[str, Any] = {}
     for name in names:
@@ -39,14 +42,24 @@ def looks_of(evidence: Evidence, names: Sequence[str], items: Sequence[str]) -> 
                 training.setdefault(name, {})[str(seed)] = curve
             if seed == 0 and measured.get("explained"):
                 explained[name] = measured["explained"]
-    found = {
+    found: dict[str, Any] = {
         "training": training,
         "explained": explained,
         "pictures": _pictures(evidence, items),
         "bias_variance": {name: rows for name in names if training and (rows := _bias_variance(evidence, name))},
         "label_doubts": _label_doubts(evidence),
     }
+    if isinstance(evidence.task, ViewsSeeds):
+        found |= evidence.task.seed_views(evidence.dataset, evidence.items, _by_seed(evidence, names), _curves(training))
     return {key: value for key, value in found.items() if value}
+
+
+def _by_seed(evidence: Evidence, names: Sequence[str]) -> dict[str, dict[int, tuple[Answer, ...]]]:
+    return {name: {seed: evidence.answers[Trial(name, seed)] for seed in evidence.seeds(name)} for name in names}
+
+
+def _curves(training: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[int, Any]]:
+    return {name: {int(seed): rows for seed, rows in by_seed.items()} for name, by_seed in training.items()}
 
 
 def _bias_variance(evidence: Evidence, name: str) -> list[dict[str, Any]]:

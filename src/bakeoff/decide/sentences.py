@@ -54,16 +54,28 @@ def volume(items: float) -> str:
 
 def quality(study: StudySummary, level: Range | Interval) -> str:
     """The primary metric with its interval: ``88.6% (86.2% to 90.7%)``."""
-    mid, low, high = (f"{100 * x:.1f}%" if study.percent else f"{x:.3f}" for x in (level.mid, level.low, level.high))
+    count = places(level.low, level.mid, level.high)
+    mid, low, high = (f"{100 * x:.1f}%" if study.percent else f"{x:.{count}f}" for x in (level.mid, level.low, level.high))
     return f"{mid} ({low} to {high})"
+
+
+def places(*levels: float) -> int:
+    """Decimals that figures which are no shares are shown with: three below 10, two below 100, one from there on."""
+    most = max((abs(level) for level in levels if math.isfinite(level)), default=0.0)
+    return 3 if most < 10 else 2 if most < 100 else 1
+
+
+def more_items(study: StudySummary, count: int) -> str:
+    """``about 400 more labelled test items``, or what the items of the task are called."""
+    return f"about {count:,} more {'test episodes' if study.task == 'control' else 'labelled test items'}"
 
 
 def gap(study: StudySummary, gain: Interval) -> str:
     """A difference in the primary metric with its interval: ``6.4 points (4.1 to 8.7)``."""
     scale, unit = (100.0, " points") if study.percent else (1.0, "")
-    places = 1 if study.percent else 3
+    count = 1 if study.percent else places(gain.low, gain.mid, gain.high)
     # Adding 0 after rounding turns -0.0 into 0.0.
-    mid, low, high = (f"{round(scale * x, places) + 0.0:.{places}f}" for x in (gain.mid, gain.low, gain.high))
+    mid, low, high = (f"{round(scale * x, count) + 0.0:.{count}f}" for x in (gain.mid, gain.low, gain.high))
     return f"{mid}{unit} ({low} to {high})"
 
 
@@ -81,7 +93,7 @@ def measured(measure: str, study: StudySummary, level: float) -> str:
         return f"{digits(level, 2)} items per second"
     if measure == "served rate":
         return f"{digits(level, 2)} requests per second"
-    return f"{level:.1%}" if study.percent else f"{level:.3f}"
+    return f"{level:.1%}" if study.percent else f"{level:.{places(level)}f}"
 
 
 def verdict(
@@ -122,7 +134,7 @@ def settles(study: StudySummary, winner: str, rival: str, found: Relation) -> st
         return f"More training runs, not more test items, would settle whether {rival} is better than {winner}."
     if found.word != "undecided" or not found.n_to_settle:
         return None
-    return f"About {found.n_to_settle:,} more labelled test items would settle whether {rival} is better than {winner}."
+    return f"{more_items(study, found.n_to_settle).capitalize()} would settle whether {rival} is better than {winner}."
 
 
 def switch(found: Switch) -> str:
@@ -193,7 +205,7 @@ def _difference(
     if found.word == "superior":
         return f"The difference is real: it is better than {other.name}, the next in quality, by {gap(study, found.gain)}{_declined(other)}."
     if found.word == "undecided":
-        more = f", and about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
+        more = f", and {more_items(study, found.n_to_settle)} would settle it" if found.n_to_settle else ""
         if found.needs_seeds:
             more = ", and more training runs, not more items, would settle it"
         kept = (
@@ -248,7 +260,7 @@ def _floor(study: StudySummary, winner: str, floor: str | None, candidates: Sequ
     if floor is None or floor not in by_name:
         return "There is nothing to compare it with."
     found = relation(question, by_name[winner], by_name[floor])
-    more = f"; about {found.n_to_settle:,} more labelled test items would settle it" if found.n_to_settle else ""
+    more = f"; {more_items(study, found.n_to_settle)} would settle it" if found.n_to_settle else ""
     if found.needs_seeds:
         more = "; more training runs, not more items, would settle it"
     return f"Its lead over {floor} is {gap(study, found.gain)}, which may be chance{more}."

@@ -10,13 +10,22 @@ from bakeoff.decide.record import ApproachResult, Document, LoadStep
 from bakeoff.decide.values import is_floor
 from bakeoff.run import plan, probing
 
+ELSEWHERE = {
+    "text": "Texts from another source, a later time or another language",
+    "documents": "Documents and questions of another kind, a later time or another language",
+    "images": "Pictures from another camera or hand, another place or a later time",
+    "control": "Another environment, or the same one with other physics or other people in it,",
+}
+"""What else the items of a task may be, where figures of this run say nothing."""
+ANYWHERE = "Items from another source or a later time"
+
 
 def not_tested(evidence: Evidence, document: Document) -> list[str]:
     """What a reader may take for tested and is not; what failed and what was left out come after what no run tests."""
     about, results = evidence.about, document.approaches
     found = [
-        f"Other data: every figure is about {about['name']} ({len(evidence.items):,} test items). Texts from another source, a later time or another "
-        "language may give another answer.",
+        f"Other data: every figure is about {about['name']} ({len(evidence.items):,} test items). {ELSEWHERE.get(evidence.study.task, ANYWHERE)} "
+        "may give another answer.",
         *_load(document),
         "Prices: they come from the dated table in this report, not from a bill.",
         _attacks(document),

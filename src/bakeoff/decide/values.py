@@ -191,6 +191,9 @@ def _quality_anchor(document: Document) -> Anchor:
         worst = floors[0] if floors else _blind_loss(study.metric, facts)
         return Anchor(worst=worst if worst > 0 else 1.0, best=0.0, scale="linear")
     if any(not 0 <= score <= 1 for score in scores):
+        best = _stated_best(facts, max(scores))
+        if floors and floors[0] < best:
+            return Anchor(worst=floors[0], best=best, scale="linear")
         raise BadStudy(
             f"{study.metric} is not a score from 0 to 1, so what is good enough has to be said.",
             fix=f"add values: {{quality: {{worst: ..., best: ...}}}}, two levels of {study.metric}",
@@ -202,6 +205,21 @@ def _quality_anchor(document: Document) -> Anchor:
     ceiling = ceiling.get("mid") if isinstance(ceiling, dict) else ceiling
     best = float(ceiling) if isinstance(ceiling, int | float) and worst < ceiling <= 1 else 1.0
     return Anchor(worst=worst if worst < best else 0.0, best=best, scale="linear")
+
+
+def _stated_best(facts: Mapping[str, Any], otherwise: float) -> float:
+    """The return from which an environment counts as solved, or the highest that it states; else the best of the candidates.
+
+    The last breaks the rule that levels are not taken from the candidates: where nobody knows what is good, "as good as the best that
+    was seen" is what is left, and a study's `values` can always say better.
+    """
+    worlds = facts.get("worlds")
+    if isinstance(worlds, dict) and len(worlds) == 1:
+        (about,) = worlds.values()
+        for name in ("threshold", "visible_best"):
+            if isinstance(about.get(name), int | float):
+                return float(about[name])
+    return otherwise
 
 
 def _blind_loss(metric: str, facts: Mapping[str, Any]) -> float:

@@ -43,6 +43,12 @@ TITLES: Mapping[str, str] = {
     "BK016": "Better than the floor on edge cases",
     "BK017": "Stable under small changes",
     "BK018": "The same answer when asked again",
+    "BK030": "The same episode from the same seed",
+    "BK031": "Gymnasium's own checks",
+    "BK032": "Seeds of training, validation and test apart",
+    "BK033": "Stated range of both rewards",
+    "BK034": "Ended and cut off told apart",
+    "BK035": "Different episodes from different seeds",
 }
 
 Texts = Mapping[str, Sequence[tuple[str, str]]]

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from bakeoff.decide.record import ApproachResult, Document
 from bakeoff.decide.values import is_floor, scored_share
 from bakeoff.report import (
+    agents,
     agreement,
     arithmetic,
     change_ledger,
@@ -388,6 +389,7 @@ def _context(document: Document) -> dict[str, Any]:
         "advice": advice.replace("{choice}", verdict.choice or ""),
         "language_models": language_models(document),
         "sure": _sure(document),
+        "agents": agents.memo_lines(document),
         "cost": _cost(document),
         "business": _business_table(document),
         "tied": any(ties.tied_with(document).values()),

@@ -15,6 +15,8 @@ from pydantic import BaseModel
 
 from bakeoff.decide.record import Check, Document
 from bakeoff.report import (
+    agents,
+    agents_seen,
     agreement,
     arithmetic,
     change_ledger,
@@ -36,7 +38,7 @@ from bakeoff.report.palette import DARK, LIGHT, Look, looks
 from bakeoff.report.text import clean, clip, isolated, sentences, short
 
 LARGEST = 1_000_000
-"""Bytes: a page is under this, whatever the document holds, apart from the pictures of its items."""
+"""Bytes: a page is under this, whatever the document holds, apart from the pictures of its items and the films of its agents."""
 
 PICTURE = re.compile(r"data:image/(?:webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 MOST_PICTURES = 1_000_000
@@ -45,10 +47,11 @@ MOST_PICTURES = 1_000_000
 MOST_STEPS = 8
 """Rates of one server on a page that is too large otherwise."""
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'"
 
 SECTIONS = (
     ("evidence", "The evidence"),
+    ("agents", "Agents"),
     ("comparison", "Side by side"),
     ("changes", "What each change was worth"),
     ("differs", "What differs"),
@@ -73,7 +76,9 @@ SECTIONS = (
     ("data", "The data"),
 )
 
-ASKED_FOR = frozenset({"changes", "hard", "insight", "training", "load", "agreement", "arithmetic", "hosted", "decision"})
+ASKED_FOR = frozenset(
+    {"agents", "changes", "hard", "insight", "training", "load", "agreement", "arithmetic", "hosted", "decision"}
+)
 """Sections that a page has only where the study asked for them; the others say what was not measured."""
 
 KINDS = {
@@ -141,7 +146,7 @@ def page(document: Document) -> str:
             whole = kept == document
         cut = "" if kept == document else "order" if whole and step == 1 else "more"
         made = environment().get_template("page.html.j2").render(_context(kept, cut=cut))
-        if len(made.encode("utf-8", "replace")) - picture_bytes(kept) < LARGEST:
+        if len(made.encode("utf-8", "replace")) - picture_bytes(kept) - agents_seen.media_bytes(kept.views) < LARGEST:
             break
     return made.encode("utf-8", "replace").decode("utf-8")
 
@@ -162,10 +167,14 @@ def picture_bytes(document: Document) -> int:
 def shortened(document: Document, size: Size) -> Document:
     """The document with long texts clipped, times thinned and items cut to `size`; equal to it where nothing is too long."""
 
+    views = agents_seen.bounded(document.views)
+    document = document.model_copy(update={"views": views if size.over_time else agents_seen.thinned(views)})
     pictured = picture_bytes(document) <= MOST_PICTURES
 
     def walk(value: Any) -> Any:
         if isinstance(value, str):
+            if value.startswith("data:") and agents_seen.FILM.fullmatch(value):
+                return value  # bounded already
             if pictured and value.startswith("data:image/") and PICTURE.fullmatch(value):
                 return value
             return value if len(value) <= size.text else f"{value[: size.text]} … ({len(value):,} characters)"
@@ -210,6 +219,7 @@ def thin_steps(server: dict[str, Any], singles: int, loads: int, *, over_time: b
 def sections(document: Document) -> list[tuple[str, str]]:
     """The sections of this document's page, in order: key and title."""
     has = {
+        "agents": bool(document.views.get("control")),
         "changes": document.change_ledger is not None and bool(document.change_ledger.entries),
         "hard": bool(document.edge_sets),
         "insight": insight.insight(document) is not None,
@@ -230,7 +240,7 @@ def as_json(document: BaseModel) -> Markup:
     """
 
     def finite(value: Any) -> Any:
-        if isinstance(value, str) and value.startswith("data:image/"):
+        if isinstance(value, str) and value.startswith(("data:image/", "data:video/")):
             return "(on the page)"
         if isinstance(value, float) and not math.isfinite(value):
             return None
@@ -358,6 +368,7 @@ def _asked_for(document: Document) -> dict[str, Any]:
     """What the sections of `ASKED_FOR` show; None where the document has nothing for one."""
     found = agreement.results(document)
     return {
+        "agents": agents.agents(document),
         "ledger": change_ledger.change_ledger(document),
         "hard": hard_cases.hard_cases(document),
         "insight": insight.insight(document),

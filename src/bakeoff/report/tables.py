@@ -232,7 +232,7 @@ def settings(document: Document) -> list[tuple[ApproachResult, list[tuple[str, s
     """Each approach with its settings as run, and what was chosen on validation."""
 
     def pairs(given: dict[str, Any]) -> list[tuple[str, str]]:
-        return [(key, form.setting(value)) for key, value in given.items()]
+        return [(key, form.setting(value)) for key, value in given.items() if key != "parts"]  # of a network: see report.agents
 
     return [(r, pairs(r.settings), pairs(r.chosen)) for r in ordered(document)]
 

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bakeoff import registry
 from bakeoff.contract import Finding, Item, Metric, Probes, ProbeSet, Progress, Task, Trial, quiet
-from bakeoff.errors import BadStudy, RunError, nearest
+from bakeoff.errors import BadStudy, RunError, nearest, needs
 from bakeoff.run import plan
 from bakeoff.run.ledger import FolderError, Ledger, all_runs, to_json
 from bakeoff.run.processes import Pool, Worker
@@ -56,12 +56,14 @@ class Settings:
     """How to run, as opposed to what.
 
     `workers` is the number of trials at once (default: cores divided by the study's threads); `budget_seconds` bounds
-    the whole run; trials that do not fit in it are reported as not run.
+    the whole run; trials that do not fit in it are reported as not run. `engine`: where trials run, in processes of this
+    machine or as tasks of a Ray cluster (`bakeoff.run.ray_engine`).
     """
 
     runs: Path = Path("runs")
     workers: int | None = None
     budget_seconds: float | None = None
+    engine: Literal["local", "ray"] = "local"
 
 
 @dataclass
@@ -133,6 +135,8 @@ def prepare(
         For anything wrong with the study or its data; nothing has been written then.
     """
     plan.plan(study)
+    if settings.engine == "ray":
+        needs("ray", extra="ray", why="`--engine ray`")
     task: Task = registry.task(study.task)
     free = shutil.disk_usage(_existing(settings.runs)).free
     if free < FEWEST_FREE_BYTES:
@@ -203,23 +207,33 @@ def execute(ledger: Ledger, settings: Settings, watch: Watch = watch_nothing) ->
     """
     study = ledger.study()
     trials = plan.plan(study)
-    workers = settings.workers or max(1, (os.cpu_count() or 1) // study.threads)
     began = time.monotonic()
     budget = settings.budget_seconds
     ledger.tidy()
     done = {trial for trial in trials if finished(study, trial, ledger.measures(trial))}
     alone = [("timing", Trial(spec.name, 0)) for spec in study.approaches]
     alone += [("serving", Trial(name, 0)) for name in plan.served(study)]
+    waiting = [trial for trial in trials if trial not in done]
+    pool, places = _pool(ledger, study, settings, waiting)
+    workers = settings.workers or places
     clock = Clock(trials, workers, _expected_alone(study), [job for job, _ in alone])
     clock.took.update(dict.fromkeys(done, 0.0))
-    pool = Pool(ledger)
     try:
-        waiting = [trial for trial in trials if trial not in done]
         stop_at = began + SHARE_FOR_TRIALS * budget if budget else None
         _run_trials(ledger, study, waiting, pool, clock, workers, stop_at, watch)
         _run_alone(ledger, study, alone, pool, clock, began + budget if budget else None, watch)
     finally:
         pool.stop()
+
+
+def _pool(ledger: Ledger, study: Study, settings: Settings, waiting: list[Trial]) -> tuple[Pool, int]:
+    """Where trials run, and how many at once. No cluster is asked for where no trial waits."""
+    if settings.engine == "ray" and waiting:
+        from bakeoff.run.ray_engine import RayPool
+
+        made = RayPool.open(ledger, study)
+        return made, made.places
+    return Pool(ledger), max(1, (os.cpu_count() or 1) // study.threads)
 
 
 def _run_trials(

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bakeoff.contract import Answer, Approach, Item, Trial, Varies
+from bakeoff import registry
+from bakeoff.contract import Answer, Approach, Item, Json, TimesOthers, Trial, Varies
 from bakeoff.run.ledger import Ledger
 from bakeoff.study import Study
 
@@ -72,6 +73,20 @@ def spread_items(ledger: Ledger, most: int) -> list[Item]:
     """At most `most` test items, evenly spaced in the order of the split: the same ones for every approach."""
     items = ledger.items()
     return [items[name] for name in _spread(ledger.splits().test, most)]
+
+
+def request_inputs(ledger: Ledger, most: int) -> list[Json]:
+    """Inputs of at most `most` single requests, as an endpoint of the run is asked them: its test items, evenly spaced.
+
+    Of a task whose items are many requests each (`TimesOthers`), what stands for single ones; of an agent an observation, without how its
+    environment is made, which no request may say.
+    """
+    items = spread_items(ledger, most)
+    task = registry.task(ledger.study().task)
+    if isinstance(task, TimesOthers):
+        found = [item.input for item in list(task.timed([item.asked() for item in items]))[:most]]
+        return [{key: each[key] for key in ("environment", "observation", "seed") if key in each} for each in found]
+    return [item.input for item in items]
 
 
 def _formats(approach: Varies, items: Sequence[Item], most: int, ask: AskAll) -> Mapping[str, Any] | None:

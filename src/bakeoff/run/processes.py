@@ -51,10 +51,20 @@ class Worker:
 
 
 class Pool:
-    """The running workers of one run."""
+    """The running workers of one run.
 
-    def __init__(self, ledger: Ledger) -> None:
+    Parameters
+    ----------
+    ledger : Ledger
+    variables : mapping of str to str
+        Variables of the workers' environment, besides this process's own.
+    cwd : Path or None
+        Where they run; None for where this process does.
+    """
+
+    def __init__(self, ledger: Ledger, *, variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         self._ledger = ledger
+        self._variables, self._cwd = dict(variables or {}), cwd
         self._selector = selectors.DefaultSelector()
         self.running: list[Worker] = []
 
@@ -86,8 +96,10 @@ class Pool:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(events_write, alive_read),
+                cwd=self._cwd,
                 env={
                     **os.environ,
+                    **self._variables,
                     **environment(threads),
                     "PYTHONHASHSEED": "0",
                     "PYTHONUNBUFFERED": "1",

@@ -14,7 +14,7 @@ from bakeoff.contract import Trial
 from bakeoff.errors import BakeoffError
 from bakeoff.run.endpoint_process import EndpointProcess
 from bakeoff.run.ledger import Ledger
-from bakeoff.run.probing import as_dict, spread_items
+from bakeoff.run.probing import as_dict, request_inputs
 from bakeoff.study import Consistency, Serving, Study
 
 MOST_TEXTS = 2_000
@@ -57,7 +57,7 @@ def _measured(
     from bakeoff.measure.machine import describe
 
     threads = study.spec(trial.approach).threads or study.threads
-    inputs = [item.input for item in spread_items(ledger, MOST_TEXTS)]
+    inputs = request_inputs(ledger, MOST_TEXTS)
     protocol: Protocol = "chat" if all(isinstance(one, str) for one in inputs) else "answer"
     options = [
         "--window-ms", f"{settings.window_ms:g}", "--max-batch", str(settings.max_batch),
@@ -109,7 +109,7 @@ def _measured(
         if study.consistency is not None:
             tell(event="progress", stage="serving", fraction=0.99, note="the same again")
             kept = measures.get("consistency") or {"alone": None, "concurrent": None, "formats": None}
-            asked = [item.input for item in spread_items(ledger, study.consistency.items)]
+            asked = request_inputs(ledger, study.consistency.items)
             found["consistency"] = {**kept, **_again(loaded.url, trial.approach, protocol, asked, study.consistency)}
     return found
 

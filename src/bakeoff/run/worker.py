@@ -25,7 +25,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from bakeoff.contract import Answer, Approach, CountsFlops, Explains, Item, KeepsCheckpoints, ReadsMaterial, Saves, Trial
+from bakeoff import registry
+from bakeoff.contract import (
+    Answer,
+    Approach,
+    CountsFlops,
+    Explains,
+    Item,
+    KeepsCheckpoints,
+    ReadsMaterial,
+    Saves,
+    TimesOthers,
+    Trial,
+)
 from bakeoff.errors import BakeoffError
 from bakeoff.run import plan, probing
 from bakeoff.run.checked import checked
@@ -304,6 +316,9 @@ def run_timing(ledger: Ledger, study: Study, trial: Trial, bench: Bench, *, spaw
     splits, items = ledger.splits(), ledger.items()
     asked = [items[name].asked() for name in splits.test]
     del items
+    task = registry.task(study.task)
+    if isinstance(task, TimesOthers):
+        asked = list(task.timed(asked)) or asked
     bench.tell(event="stage", stage="timing")
     approach = plan.make(study.task, spec)
     started = time.perf_counter()

@@ -61,11 +61,13 @@ def wire(answer: Answer) -> dict[str, Any]:
 
 
 def sent(answer: Answer) -> dict[str, Any]:
-    """What stands beside the value where the approach has it: the passages it looked at, nearest first, and a model's part in the words.
+    """What stands beside the value where the approach has it: the passages it looked at, nearest first, a model's part in the words,
+    and what an agent expects from the state it sees.
 
     Statements that the verifier refused are sent as counts, never as words: who reads an endpoint sees nothing that no page says.
     """
-    return {name: answer.details[name] for name in ("passages", "wording") if name in answer.details}
+    found = {name: answer.details[name] for name in ("passages", "wording") if name in answer.details}
+    return found | ({"state_value": answer.details["value"]} if "value" in answer.details else {})
 
 
 def said(answer: Answer) -> str:
@@ -94,7 +96,7 @@ def _details(given: Any) -> dict[str, Any]:
         return details
     if "raw" in given:
         details["raw"] = str(given["raw"])
-    for name, read in (("passages", _passages), ("wording", _wording)):
+    for name, read in (("passages", _passages), ("wording", _wording), ("value", _expected)):
         if given.get(name) is None:
             continue
         try:
@@ -120,6 +122,12 @@ def _wording(given: Mapping[str, Any]) -> dict[str, Any]:
     reasons = {str(reason): _number(count) for reason, count in given["reasons"].items()}
     counts = {name: _number(given[name]) for name in COUNTS}
     return {**counts, "reasons": reasons, "fell_back": bool(given["fell_back"]), "declined": bool(given["declined"])}
+
+
+def _expected(given: Any) -> float:
+    if isinstance(given, str | bool) or not math.isfinite(float(given)):
+        raise ValueError(f"{given} is no number")
+    return float(given)
 
 
 def _number(given: Any) -> int:

@@ -10,12 +10,13 @@ from pydantic.json_schema import models_json_schema
 from bakeoff import __version__
 from bakeoff.serve import wire
 from bakeoff.serve.asked_page import LONGEST_ASKED
-from bakeoff.serve.page import can_ask
+from bakeoff.serve.observations import LONGEST_JSON
+from bakeoff.serve.page import can_act, can_ask
 from bakeoff.serve.served import Served
 from bakeoff.serve.settings import ServerSettings
 
 PROBLEMS = {
-    400: "The body is no JSON, a parameter is not supported, the prompt does not fit, or an item is no picture.",
+    400: "The body is no JSON, a parameter is not supported, the prompt does not fit, or an item is no picture or no observation.",
     401: "The bearer token is missing or wrong.",
     403: "The Host header names another host than this machine.",
     404: "There is no such model or path.",
@@ -103,6 +104,8 @@ def _schemas(served: Served, settings: ServerSettings, models: list[str]) -> dic
         what: dict[str, Any] = {} if served.accepts == "any" else {"type": "string"}
         if served.accepts == "picture":
             what |= {"pattern": "^data:", "description": "A picture: data:image/png;base64,... (or jpeg, webp, gif, bmp, tiff)."}
+        if served.accepts == "observation":
+            what = served.observed.schema()
         schemas["AnswerRequest"]["properties"]["items"] |= {"items": what, "maxItems": settings.max_queue}
         schemas["ChatRequest"]["properties"]["messages"]["contains"] = {
             "properties": {"role": {"const": "user"}}, "required": ["role"],
@@ -130,19 +133,34 @@ def _get(name: str, says: str, responses: Mapping[int, Any], locked: list[int]) 
 def _page(served: Served, settings: ServerSettings, locked: list[int]) -> dict[str, Any]:
     """The page for people. Where it has a form, what that could not answer is said on the page itself."""
     made = _get("page", "How to ask this server, and a form to ask it.", {200: _text("text/html")}, locked)
-    if can_ask(served, settings):
-        made["parameters"] = [
-            {
-                "name": "ask",
-                "in": "query",
-                "description": "A text to answer on the page.",
-                "schema": {"type": "string", "maxLength": LONGEST_ASKED},
-            }
-        ]
-        for status in (422, 429, 503, 504):
+    asks = can_ask(served, settings)
+    if asks or can_act(served, settings):
+        made["parameters"] = [_text_parameter()] if asks else _observation_parameters(served)
+        for status in (422, 429, 503, 504) if asks else (400, 422, 429, 503, 504):
             made["responses"][str(status)] = {"description": PROBLEMS[status], "content": _text("text/html")["content"]}
         made["responses"]["429"]["headers"] = _problems([429])["429"]["headers"]
     return made
+
+
+def _text_parameter() -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": LONGEST_ASKED}
+    return {"name": "ask", "in": "query", "description": "A text to answer on the page.", "schema": schema}
+
+
+def _observation_parameters(served: Served) -> list[dict[str, Any]]:
+    """The fields of the forms for observations: see `observations.read_form`."""
+    senses = served.observed.senses
+    found: list[dict[str, Any]] = []
+    if len(senses) > 1:
+        schema = {"type": "integer", "minimum": 0, "maximum": len(senses) - 1}
+        found.append({"name": "world", "in": "query", "description": "Which environment, from 0.", "schema": schema})
+    for number in range(max(len(sense.fields) for sense in senses)):
+        named = " or ".join(dict.fromkeys(sense.fields[number] for sense in senses if number < len(sense.fields)))
+        found.append({"name": f"x{number}", "in": "query", "description": named, "schema": {"type": "number"}})
+    if any(not sense.fields for sense in senses):
+        schema = {"type": "string", "maxLength": LONGEST_JSON}
+        found.append({"name": "ask", "in": "query", "description": "An observation, as JSON.", "schema": schema})
+    return found
 
 
 def _problems(statuses: list[int]) -> dict[str, Any]:

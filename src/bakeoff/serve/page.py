@@ -10,6 +10,8 @@ from html import escape
 
 from bakeoff.serve.asked_page import STYLE as FORM_STYLE
 from bakeoff.serve.asked_page import Asked, form
+from bakeoff.serve.observations import STYLE as OBSERVATION_STYLE
+from bakeoff.serve.observations import Seen, forms
 from bakeoff.serve.pictures import STYLE as PICTURE_STYLE
 from bakeoff.serve.pictures import chooser, example_picture, script_policy
 from bakeoff.serve.served import Served
@@ -53,13 +55,13 @@ def headers(served: Served, settings: ServerSettings) -> dict[str, str]:
 
 
 def _style(served: Served) -> str:
-    return _STYLE + PICTURE_STYLE if served.accepts == "picture" else _STYLE
+    return _STYLE + {"picture": PICTURE_STYLE, "observation": OBSERVATION_STYLE}.get(served.accepts, "")
 
 
 _ROUTES = (
     (
         "POST /v1/answer",
-        "items in, answers out: value, probabilities, seconds, abstained, error; from documents also the passages",
+        "items in, answers out: value, probabilities, seconds, abstained, error; from documents also the passages; an agent's value is its action",
     ),
     ("POST /v1/chat/completions", "OpenAI's chat interface, also streamed"),
     ("POST /v1/completions", "OpenAI's text interface, also streamed"),
@@ -72,7 +74,7 @@ _ROUTES = (
 
 def can_ask(served: Served, settings: ServerSettings) -> bool:
     """Whether the page has a form: there is an approach to ask, and no token that the browser would have to send."""
-    return served.approach is not None and not settings.token_env and served.accepts != "picture"
+    return served.approach is not None and not settings.token_env and served.accepts not in ("picture", "observation")
 
 
 def can_choose(served: Served, settings: ServerSettings) -> bool:
@@ -80,17 +82,25 @@ def can_choose(served: Served, settings: ServerSettings) -> bool:
     return served.approach is not None and not settings.token_env and served.accepts == "picture"
 
 
+def can_act(served: Served, settings: ServerSettings) -> bool:
+    """Whether the page lets a person fill in an observation: as `can_ask`, for an agent."""
+    return served.approach is not None and not settings.token_env and served.accepts == "observation"
+
+
 def curl(served: Served, url: str, *, token_env: str = "") -> str:
     """A shell command that asks the server one thing."""
     header = f' \\\n  -H "Authorization: Bearer ${token_env}"' if token_env else ""
     path, body = "/v1/chat/completions", _chat(served)
     if served.approach is not None:
-        path, body = "/v1/answer", {"items": [example(served) if served.accepts != "any" or _asks(served) else {"...": "..."}]}
+        asked = served.observed.example() if served.accepts == "observation" else example(served)
+        path, body = "/v1/answer", {"items": [asked if served.accepts != "any" or _asks(served) else {"...": "..."}]}
     return f"curl {url}{path} -H 'Content-Type: application/json'{header} \\\n  -d {shlex.quote(json.dumps(body))}"
 
 
 def example(served: Served) -> str:
-    """What is asked in the examples: the approach's own `example`, where it has one."""
+    """What is asked in the examples, as a text: the approach's own `example`, where it has one; of an agent an observation, as JSON."""
+    if served.accepts == "observation":
+        return json.dumps(served.observed.example())
     return example_picture() if served.accepts == "picture" else str(getattr(served.approach, "example", EXAMPLE))
 
 
@@ -123,7 +133,7 @@ def python(served: Served, url: str, *, token_env: str = "") -> str:
     return "\n".join(lines)
 
 
-def page(served: Served, settings: ServerSettings, url: str, asked: Asked | None = None) -> str:
+def page(served: Served, settings: ServerSettings, url: str, asked: Asked | Seen | None = None) -> str:
     """The page as HTML. Whatever the names, the question and the answer hold is shown as text.
 
     Without a token a person can ask here; with one they cannot, for a browser sends none by itself.
@@ -145,7 +155,11 @@ def page(served: Served, settings: ServerSettings, url: str, asked: Asked | None
         if token
         else ""
     )
-    asking = f"<h2>Ask it here</h2>{form(asked)}" if can_ask(served, settings) else ""
+    asking = ""
+    if can_ask(served, settings):
+        asking = f"<h2>Ask it here</h2>{form(asked if isinstance(asked, Asked) else None)}"
+    if can_act(served, settings):
+        asking = f"<h2>Ask it here</h2>{forms(served.observed, asked if isinstance(asked, Seen) else None)}"
     if can_choose(served, settings):
         asking = f"<h2>Ask it here</h2>{chooser(settings.max_body_bytes)}"
     return f"""<!doctype html>

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from bakeoff import __version__
-from bakeoff.contract import Streams
+from bakeoff.contract import Answer, Streams
 from bakeoff.models.llm import Message
 from bakeoff.serve import answers
 from bakeoff.serve.asked_page import LONGEST_ASKED, Asked
 from bakeoff.serve.desk import Asking, Desk, Step
 from bakeoff.serve.generation import Sampling, write, write_answer
 from bakeoff.serve.model_thread import Answered, ItemWork, Order, TurnWork, Work
-from bakeoff.serve.page import can_ask
+from bakeoff.serve.observations import ObservationCheck, Seen, read_form
+from bakeoff.serve.page import can_act, can_ask
 from bakeoff.serve.pictures import PictureCheck
 from bakeoff.serve.problem import Problem, as_json
 from bakeoff.serve.reading import checked, read_json
@@ -65,6 +66,7 @@ class Routes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._pictures = PictureCheck()
+        self._observations = ObservationCheck(desk.served.observed) if desk.served.accepts == "observation" else None
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -73,31 +75,49 @@ class Routes:
         desk = self._desk
         body = checked(AnswerRequest, await read_json(request, desk.settings))
         model = desk.model(body.model, approach=True)
-        await self._check_items(body.items)
-        asking = desk.ask(request, lambda order: [ItemWork(order, i, desk.item(given)) for i, given in enumerate(body.items)])
+        items = await self._read_items(body.items)
+        asking = desk.ask(request, lambda order: [ItemWork(order, i, desk.item(given)) for i, given in enumerate(items)])
         found: dict[int, Any] = {}
         try:
-            while len(found) < len(body.items):
+            while len(found) < len(items):
                 told = await asking.next()
                 if isinstance(told, Answered):
                     found[told.place] = answers.wire(told.answer)
         finally:
             asking.close()
-        return json_response({"model": model, "answers": [found[i] for i in range(len(body.items))]})
+        return json_response({"model": model, "answers": [found[i] for i in range(len(items))]})
 
-    async def asked(self, request: Request) -> tuple[Asked | None, int, dict[str, str]]:
+    async def asked(self, request: Request) -> tuple[Asked | Seen | None, int, dict[str, str]]:
         """What the form of the page at `/` asks, the answer to it, the status of that page, and headers that go with it.
 
         Another site's page can make a browser send such a request, though not read the answer: it is not asked for it.
         """
+        served, settings = self._desk.served, self._desk.settings
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return None, 200, {}
+        if can_act(served, settings) and self._observations is not None:
+            read = read_form(served.observed, request.query_params)
+            if read is None:
+                return None, 200, {}
+            seen, given = read
+            try:
+                item = self._observations.one(given, "What was filled in", "ask")
+            except Problem as problem:
+                return seen._replace(problem=problem.message.replace("`", "")), problem.status, {}
+            answer, says, status, more = await self._answered(request, item)
+            return seen._replace(answer=answer, problem=says), status, more
         text = request.query_params.get("ask", "")
-        elsewhere = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        if not text.strip() or elsewhere or not can_ask(self._desk.served, self._desk.settings):
+        if not text.strip() or not can_ask(served, settings):
             return None, 200, {}
         if len(text) > LONGEST_ASKED:
             return Asked(text[:LONGEST_ASKED], problem=f"The text has more than {LONGEST_ASKED:,} characters."), 422, {}
+        answer, says, status, more = await self._answered(request, text)
+        return Asked(text, answer, says), status, more
+
+    async def _answered(self, request: Request, given: Any) -> tuple[Answer | None, str, int, dict[str, str]]:
+        """The answer to one item of the page or why there is none, the status of the page, and its headers."""
         try:
-            asking = self._desk.ask(request, lambda order: [ItemWork(order, 0, self._desk.item(text))])
+            asking = self._desk.ask(request, lambda order: [ItemWork(order, 0, self._desk.item(given))])
             try:
                 told = await asking.next()
                 while not isinstance(told, Answered):
@@ -105,10 +125,11 @@ class Routes:
             finally:
                 asking.close()
         except Problem as problem:
-            return Asked(text, problem=problem.message), problem.status, dict(problem.headers)
-        return Asked(text, told.answer), 200 if told.answer.error is None else 422, {}
+            return None, problem.message, problem.status, dict(problem.headers)
+        return told.answer, "", 200 if told.answer.error is None else 422, {}
 
-    async def _check_items(self, items: Sequence[Any]) -> None:
+    async def _read_items(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The items of a request as the approach is asked them. Raises Problem for the first that is none."""
         most = self._desk.settings.max_queue
         if len(items) > most:
             raise Problem(
@@ -122,6 +143,7 @@ class Routes:
                 )
         if self._desk.served.accepts == "picture":
             await self._pictures(items)
+        return items if self._observations is None else await self._observations(items)
 
     # -- completions --------------------------------------------------------------------------------------------
 
@@ -137,7 +159,7 @@ class Routes:
                 )
             if self._desk.served.accepts == "picture":
                 await self._pictures([text], "messages")
-            return await self._reply(request, body, ChatShape(model), self._about(text))
+            return await self._reply(request, body, ChatShape(model), self._about(text, "messages"))
         most = body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens
         wanted = bool(body.logprobs or body.top_logprobs)
         sampling = _sampling(body, most, (body.top_logprobs or 0) if wanted else None)
@@ -151,14 +173,15 @@ class Routes:
         if self._desk.models[model] == "approach":
             if self._desk.served.accepts == "picture":
                 await self._pictures([body.text], "prompt")
-            return await self._reply(request, body, TextShape(model), self._about(body.text))
+            return await self._reply(request, body, TextShape(model), self._about(body.text, "prompt"))
         most = DEFAULT_COMPLETION_TOKENS if body.max_tokens is None else body.max_tokens
         shape = TextShape(model, logprobs=body.logprobs is not None)
         return await self._reply(request, body, shape, self._generation(body.text, _sampling(body, most, body.logprobs)))
 
-    def _about(self, text: str) -> Any:
+    def _about(self, text: str, field: str) -> Any:
         """The work of answering one text: a turn where the approach streams, else a place in a batch."""
-        approach, item = self._desk.served.approach, self._desk.item(text)
+        given = text if self._observations is None else self._observations.text(text, field)
+        approach, item = self._desk.served.approach, self._desk.item(given)
         if isinstance(approach, Streams):
             streaming: Streams = approach
             return lambda order: [TurnWork(order, lambda: write_answer(streaming, item))]

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from bakeoff.contract import Approach, Generates, Streams
 from bakeoff.errors import BakeoffError
 
+if TYPE_CHECKING:
+    from bakeoff.serve.observations import Observed
+
 Kind = Literal["approach", "language_model"]
-Accepts = Literal["text", "picture", "any"]
+Accepts = Literal["text", "picture", "observation", "any"]
+
+
+def accepted_by(task: str) -> Accepts:
+    """What an item of a task is, as it travels."""
+    known: dict[str, Accepts] = {"text": "text", "images": "picture", "control": "observation"}
+    return known.get(task, "any")
 
 
 def model_id(spec: str) -> str:
@@ -33,8 +43,8 @@ class Served:
         A language model that generates. The server's one model thread is the only one to use it.
     lm_name : str
         Its id; '' takes `name`.
-    accepts : {'text', 'picture', 'any'}
-        What an item is: a text, a picture as a ``data:`` address, or any JSON value.
+    accepts : {'text', 'picture', 'observation', 'any'}
+        What an item is: a text, a picture as a ``data:`` address, an observation of an agent's environment, or any JSON value.
     """
 
     name: str
@@ -57,6 +67,22 @@ class Served:
         lm_name, lm = approach.language_model()
         wanted = model_id(lm_name)
         return cls(name, approach, lm, wanted if wanted != name else f"{wanted}-lm", accepts)
+
+    @cached_property
+    def observed(self) -> Observed:
+        """What an agent can be asked, where `accepts` is ``observation``. Its environments are opened here, once.
+
+        Raises
+        ------
+        BakeoffError
+            If one cannot be opened, or the approach is no agent.
+        """
+        from bakeoff.serve.observations import Observed
+
+        if not hasattr(self.approach, "worlds_"):
+            raise BakeoffError(f"{self.name!r} is no agent: it takes no observations.", fix="serve it as what it is")
+        agent: Any = self.approach
+        return Observed.of(agent)
 
     @property
     def models(self) -> dict[str, Kind]:

@@ -37,7 +37,7 @@ class _Request(BaseModel):
 
 
 class AnswerRequest(BaseModel):
-    """Items to answer. An item is what the approach looks at: for a task about texts, a text."""
+    """Items to answer. An item is what the approach looks at: for a task about texts, a text; for an agent, an observation."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -179,6 +179,9 @@ class _Beside(_Response):
         None, description="Of an approach over documents: the passages nearest to the question, also for an abstention."
     )
     wording: Wording | None = Field(None, description="Where a language model worded the answer.")
+    state_value: float | None = Field(
+        None, description="Of an agent with a critic: the discounted return that it expects from here on."
+    )
 
 
 class ItemAnswer(_Beside):

@@ -58,7 +58,7 @@ class Transfer(NetworkClassifier):
     """
 
     model: str = "efficientnet-lite0"
-    resolution: int = 128
+    resolution: int = 160
     unfreeze: int = 8
     mirrored: bool = False
     dropout: float = 0.2
