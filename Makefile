@@ -12,11 +12,11 @@ demo: $(VENV)/installed  ## install, run the sentiment study on real data and re
 
 test: $(VENV)/installed-test  ## install what tests need, run the suite (fast ones; `make test-all` runs every one)
 	@$(BIN)/python scripts/prepare_tests.py
-	@BAKEOFF_OFFLINE=1 $(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@BAKEOFF_OFFLINE=1 $(BIN)/python scripts/run_tests.py -m "not slow" $(PYTEST_ARGS)
 
 test-all: $(VENV)/installed-test
 	@$(BIN)/python scripts/prepare_tests.py
-	@BAKEOFF_OFFLINE=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@BAKEOFF_OFFLINE=1 $(BIN)/python scripts/run_tests.py $(PYTEST_ARGS)
 
 lint: $(VENV)/installed-test  ## ruff, mypy on the package, the layers between rooms, generated pages up to date
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bakeoff import __version__
+from bakeoff import __version__, registry
 from bakeoff.contract import Trial
 from bakeoff.errors import MissingExtra, RunError
 from bakeoff.run import ray_engine, ray_task, shipping
@@ -93,7 +93,10 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("COUNTS_NOTES", str(folder))
         patch.syspath_prepend(str(folder))
         patch.delenv("RAY_ADDRESS", raising=False)
+        # What is installed is looked up once per process, and another file's tests may have done so before.
+        registry.entries.cache_clear()
         yield folder
+    registry.entries.cache_clear()
 
 
 @pytest.fixture(autouse=True)
