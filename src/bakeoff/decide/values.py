@@ -191,9 +191,11 @@ def _quality_anchor(document: Document) -> Anchor:
         worst = floors[0] if floors else _blind_loss(study.metric, facts)
         return Anchor(worst=worst if worst > 0 else 1.0, best=0.0, scale="linear")
     if any(not 0 <= score <= 1 for score in scores):
-        best = _stated_best(facts, max(scores))
-        if floors and floors[0] < best:
-            return Anchor(worst=floors[0], best=best, scale="linear")
+        if floors:
+            best = _stated_best(facts, max(scores))
+            worst = floors[0] if floors[0] < best else min(scores)
+            # Nothing beat the floor, or all came out alike: a level apart keeps the scale, and all stand at its top.
+            return Anchor(worst=worst if worst < best else best - max(1.0, abs(best)), best=best, scale="linear")
         raise BadStudy(
             f"{study.metric} is not a score from 0 to 1, so what is good enough has to be said.",
             fix=f"add values: {{quality: {{worst: ..., best: ...}}}}, two levels of {study.metric}",
