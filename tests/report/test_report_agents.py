@@ -329,6 +329,13 @@ def test_a_page_of_a_large_study_is_under_its_limit_and_keeps_the_section(made):
     assert "What they do" in html and html.count("<video") == 7 * sample_agents.SHOWN
 
 
+def test_a_larger_page_of_agents_keeps_its_section_up_to_a_limit_of_its_own(made, monkeypatch):
+    monkeypatch.setattr("bakeoff.report.page.LARGEST", 100_000)
+    assert "What they do" in page(made)
+    monkeypatch.setattr("bakeoff.report.page.LARGEST_OF_AGENTS", 100_000)
+    assert "What they do" not in page(made)
+
+
 def test_maps_merge_equal_cells_and_cover_every_one_once():
     rows = [[0, 0, 1], [0, 0, 1], [1, 1, 1]]
     field = maps.Field("What it does", rows, ("left", "up"), shaded=False)

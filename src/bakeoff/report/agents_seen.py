@@ -357,7 +357,7 @@ def bounded(views: dict[str, Any]) -> dict[str, Any]:
 def thinned(views: dict[str, Any]) -> dict[str, Any]:
     """The views of a study of agents with fewer points of single seeds and six digits a number, for a page that is too large otherwise.
 
-    Of the training's rows seed 0 keeps all (its checkpoints are chosen on them), the others every third and the last; of curves every second point.
+    Of the training's rows seed 0 keeps all (its checkpoints are chosen on them), the others go: `control` has the curves of every seed; of those every second point.
     Nothing is changed in place, and nothing at all in other studies.
     """
     if not isinstance(views.get("control"), Mapping):
@@ -373,11 +373,7 @@ def thinned(views: dict[str, Any]) -> dict[str, Any]:
         return value
 
     trained = {
-        name: {
-            seed: rows if seed == "0" or not isinstance(rows, list) else rows[:-1:3] + rows[-1:] for seed, rows in seeds.items()
-        }
-        if isinstance(seeds, Mapping)
-        else seeds
+        name: {seed: rows for seed, rows in seeds.items() if seed == "0"} if isinstance(seeds, Mapping) else seeds
         for name, seeds in mapping(views.get("training")).items()
     }
     return {**views, "control": walk(views["control"]), **({"training": walk(trained)} if trained else {})}

@@ -40,6 +40,9 @@ from bakeoff.report.text import clean, clip, isolated, sentences, short
 LARGEST = 1_000_000
 """Bytes: a page is under this, whatever the document holds, apart from the pictures of its items and the films of its agents."""
 
+LARGEST_OF_AGENTS = 2_000_000
+"""Bytes of the page of a study of agents that would otherwise lose its views: curves on two clocks, and maps, for each approach and repair."""
+
 PICTURE = re.compile(r"data:image/(?:webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 MOST_PICTURES = 1_000_000
 """Bytes of pictures that a page may hold besides. With more of them, they are cut like any long text."""
@@ -126,7 +129,7 @@ _SIZES = (
 
 
 def page(document: Document) -> str:
-    """The whole report as one HTML text of less than 1 MB, pictures of items apart.
+    """The whole report as one HTML text of less than 1 MB (of agents at most 2 MB), pictures of items and films apart.
 
     Parameters
     ----------
@@ -139,15 +142,20 @@ def page(document: Document) -> str:
         HTML that makes no request, carries its own content policy, and holds the document as JSON. Where the
         document is too large for that, long texts, single times and items are cut, and the page says so.
     """
-    made = ""
+    made = larger = ""
     for step, size in enumerate(_SIZES):
         kept = shortened(document, size)
         if step == 0:
             whole = kept == document
         cut = "" if kept == document else "order" if whole and step == 1 else "more"
-        made = environment().get_template("page.html.j2").render(_context(kept, cut=cut))
-        if len(made.encode("utf-8", "replace")) - picture_bytes(kept) - agents_seen.media_bytes(kept.views) < LARGEST:
+        if larger and not size.views:
+            made = larger
             break
+        made = environment().get_template("page.html.j2").render(_context(kept, cut=cut))
+        bytes_ = len(made.encode("utf-8", "replace")) - picture_bytes(kept) - agents_seen.media_bytes(kept.views)
+        if bytes_ < LARGEST:
+            break
+        larger = made if kept.views.get("control") and bytes_ < LARGEST_OF_AGENTS else ""
     return made.encode("utf-8", "replace").decode("utf-8")
 
 
